@@ -1,0 +1,14 @@
+DROP TABLE chores;
+DROP TABLE mails;
+DROP TABLE events;
+DROP TABLE fetches;
+DROP TABLE shares;
+DROP TABLE parts;
+DROP TABLE file_keys;
+DROP TABLE files;
+DROP TABLE transfers;
+DROP TABLE links;
+DROP TABLE tries;
+DROP TABLE tokens;
+DROP TABLE keys;
+DROP TABLE accounts;
