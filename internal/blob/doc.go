@@ -1,0 +1,2 @@
+// Package blob keeps the sealed objects.
+package blob
