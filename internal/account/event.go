@@ -1,0 +1,155 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lenzeye/lenzeye/internal/db"
+)
+
+// EventKind says what happened. The list is fixed and part of the interface:
+// clients match on it, so a kind is added, never renamed.
+type EventKind string
+
+// Kinds of events.
+const (
+	EventAccountCreated EventKind = "account_created" // the studio was made
+	EventTokenCreated   EventKind = "token_created"   // an API token was made; detail: token_id, name
+	EventTokenRevoked   EventKind = "token_revoked"   // an API token was revoked; detail: token_id, name
+
+	EventLinkCreated EventKind = "link_created" // an upload link was made; detail: link_id, slug
+	EventLinkChanged EventKind = "link_changed" // an upload link was changed, closed or reopened
+	EventLinkDeleted EventKind = "link_deleted" // an upload link was deleted
+
+	EventTransferStarted  EventKind = "transfer_started"  // a transfer got its first file
+	EventTransferComplete EventKind = "transfer_complete" // every file is stored and the sender is done
+	EventTransferAborted  EventKind = "transfer_aborted"  // the sender gave up
+	EventTransferExpired  EventKind = "transfer_expired"  // its time was over
+	EventTransferExtended EventKind = "transfer_extended" // the studio moved its end
+	EventTransferDeleted  EventKind = "transfer_deleted"  // the studio deleted it; it can be undone for a while
+	EventTransferRestored EventKind = "transfer_restored" // the delete was undone
+	EventTransferPurged   EventKind = "transfer_purged"   // keys and stored bytes are gone
+
+	EventFileDeleted EventKind = "file_deleted" // a file was taken out of a transfer
+	EventFileLost    EventKind = "file_lost"    // the bucket lost parts; they are asked for again
+	EventFileDamaged EventKind = "file_damaged" // stored bytes failed to authenticate
+
+	EventShareCreated   EventKind = "share_created"    // a share was made
+	EventShareRevoked   EventKind = "share_revoked"    // the studio ended a share
+	EventShareUnlocked  EventKind = "share_unlocked"   // the right code was given: one download counted
+	EventShareCodeWrong EventKind = "share_code_wrong" // a wrong code was given
+
+	EventMailFailed EventKind = "mail_failed" // a message was given up; detail: mail_id, kind, recipient, reason
+)
+
+// EventKinds are all kinds that Record takes.
+func EventKinds() []EventKind {
+	return []EventKind{
+		EventAccountCreated, EventTokenCreated, EventTokenRevoked,
+		EventLinkCreated, EventLinkChanged, EventLinkDeleted,
+		EventTransferStarted, EventTransferComplete, EventTransferAborted, EventTransferExpired,
+		EventTransferExtended, EventTransferDeleted, EventTransferRestored, EventTransferPurged,
+		EventFileDeleted, EventFileLost, EventFileDamaged,
+		EventShareCreated, EventShareRevoked, EventShareUnlocked, EventShareCodeWrong,
+		EventMailFailed,
+	}
+}
+
+// Who made something happen.
+const (
+	ActorGuest  = "guest"
+	ActorStudio = "studio"
+	ActorSystem = "system"
+)
+
+// Origin is who asks for a change and from where, for the event that tells of
+// it. The zero value is the system itself.
+type Origin struct {
+	Actor string // ActorStudio, ActorGuest; "" is ActorSystem
+	IP    string // "" when there is none
+}
+
+// Event is one thing that happened in an account. Events outlive what they tell
+// of.
+type Event struct {
+	ID         string    // made by Record when ""
+	AccountID  string    // whose it is
+	At         time.Time // now when zero
+	Kind       EventKind
+	Actor      string // ActorSystem when ""
+	IP         string // the client's address; "" when there is none
+	TransferID string // "" when it is about none; so are the next two
+	ShareID    string
+	FileID     string
+	Detail     map[string]any // never a secret
+}
+
+// Record writes an event in the transaction that makes it true.
+func (s *Service) Record(ctx context.Context, tx db.Querier, e Event) error {
+	if !slices.Contains(EventKinds(), e.Kind) {
+		return fmt.Errorf("record event: %q is not in the list of kinds", e.Kind)
+	}
+	if e.ID == "" {
+		e.ID = db.NewID()
+	}
+	if e.At.IsZero() {
+		e.At = s.clock()
+	}
+	if e.Actor == "" {
+		e.Actor = ActorSystem
+	}
+	detail := []byte("{}")
+	if len(e.Detail) > 0 {
+		var err error
+		if detail, err = json.Marshal(e.Detail); err != nil {
+			return fmt.Errorf("record event %s: %w", e.Kind, err)
+		}
+	}
+	_, err := tx.ExecContext(ctx, insertEvent, e.ID, e.AccountID, db.Micros(e.At), string(e.Kind), e.Actor,
+		e.IP, orNull(e.TransferID), orNull(e.ShareID), orNull(e.FileID), string(detail))
+	if err != nil {
+		return fmt.Errorf("record event %s: %w", e.Kind, err)
+	}
+	return nil
+}
+
+// Events gives an account's events, newest first, and the cursor of the next
+// page, "" at the end. Errors: ErrCursor.
+func (s *Service) Events(ctx context.Context, accountID string, p Page) ([]Event, string, error) {
+	return pageOf(ctx, s.db, p, eventsPage, []any{accountID}, scanEvent,
+		func(e Event) string { return e.ID })
+}
+
+func scanEvent(row scanner) (Event, error) {
+	var e Event
+	var at int64
+	var kind, detail string
+	var transfer, share, file *string
+	if err := row.Scan(&e.ID, &e.AccountID, &at, &kind, &e.Actor, &e.IP,
+		&transfer, &share, &file, &detail); err != nil {
+		return Event{}, err
+	}
+	e.At, e.Kind = db.Time(at), EventKind(kind)
+	e.TransferID, e.ShareID, e.FileID = orEmpty(transfer), orEmpty(share), orEmpty(file)
+	if err := json.Unmarshal([]byte(detail), &e.Detail); err != nil {
+		return Event{}, fmt.Errorf("read event %s: %w", e.ID, err)
+	}
+	return e, nil
+}
+
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
