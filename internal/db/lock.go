@@ -1,0 +1,77 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	serveLock   = "serve.lock"
+	migrateLock = "migrate.lock"
+	lockPoll    = 50 * time.Millisecond
+)
+
+// Lock is a lock between processes, on a file that stays. The system releases it
+// when the process ends, however it ends.
+type Lock struct{ file *os.File }
+
+// LockServe takes the lock of the one process that serves, works or changes the
+// schema on a data directory with SQLite. It does not wait: ErrLocked when
+// another process holds it.
+func LockServe(dataDir string) (*Lock, error) {
+	lock, err := tryLock(filepath.Join(dataDir, serveLock))
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("%w: one process at a time can use SQLite this way; stop the other one, or use PostgreSQL (DATABASE_URL) to run several", err)
+	}
+	return lock, err
+}
+
+// TryLockServe is LockServe for a command that also works beside a running
+// serve: a lock held elsewhere is no error, but ok is false.
+func TryLockServe(dataDir string) (lock *Lock, ok bool, err error) {
+	lock, err = tryLock(filepath.Join(dataDir, serveLock))
+	if errors.Is(err, ErrLocked) {
+		return nil, false, nil
+	}
+	return lock, err == nil, err
+}
+
+// LockMigrate waits for the lock under which the schema changes, until ctx ends:
+// then it is ErrLocked. Migrate and Migrator take it themselves.
+func LockMigrate(ctx context.Context, dataDir string) (*Lock, error) {
+	for {
+		lock, err := tryLock(filepath.Join(dataDir, migrateLock))
+		if !errors.Is(err, ErrLocked) {
+			return lock, err
+		}
+		if wait(ctx, lockPoll) != nil {
+			return nil, fmt.Errorf("another process migrates: %w", err)
+		}
+	}
+}
+
+// Unlock gives the lock back.
+func (l *Lock) Unlock() error {
+	if err := l.file.Close(); err != nil {
+		return fmt.Errorf("unlock %s: %w", l.file.Name(), err)
+	}
+	return nil
+}
+
+func tryLock(path string) (*Lock, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	if err := lockFile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+	}
+	return &Lock{file: f}, nil
+}

@@ -1,0 +1,269 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/golang-migrate/migrate/v4"
+	"github.com/golang-migrate/migrate/v4/database"
+	"github.com/golang-migrate/migrate/v4/source/iofs"
+)
+
+// Schema tells where a database stands.
+type Schema struct {
+	Version uint // last migration that was applied; 0 is none
+	Latest  uint // last migration that this binary knows
+	Dirty   bool // Version failed half-way
+}
+
+// Schema reads the version of the schema and changes nothing.
+func (d *DB) Schema(ctx context.Context) (Schema, error) {
+	latest, err := latestVersion(d.source)
+	if err != nil {
+		return Schema{}, err
+	}
+	s := Schema{Latest: latest}
+	exists := "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'"
+	if d.engine == EnginePostgres {
+		exists = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_migrations'"
+	}
+	var tables int64
+	if err := d.QueryRowContext(ctx, exists).Scan(&tables); err != nil || tables == 0 {
+		return s, wrapUnlessNil("read schema version", d.afterClose(err))
+	}
+	var version int64
+	err = d.QueryRowContext(ctx, "SELECT version, dirty FROM schema_migrations").Scan(&version, &s.Dirty)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s, nil
+	}
+	s.Version = uint(max(version, 0))
+	return s, wrapUnlessNil("read schema version", err)
+}
+
+func wrapUnlessNil(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// Migrate brings the schema to the latest version. A database that is ahead of
+// this binary stays as it is. It waits for another process that migrates, for
+// MigrateTimeout at most (ErrLocked), and is ErrDirty after one that failed
+// half-way. A migration that has begun is not interrupted.
+func (d *DB) Migrate(ctx context.Context) (err error) {
+	if s, err := d.Schema(ctx); err != nil || (s.Version >= s.Latest && !s.Dirty) {
+		return err
+	}
+	m, err := d.Migrator(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	return m.Up(ctx)
+}
+
+// Migrator changes the schema under its lock, over a handle of its own. On
+// SQLite the caller also holds the lock of LockServe. Close gives all back.
+type Migrator struct {
+	db   *DB
+	m    *migrate.Migrate
+	lock *Lock // SQLite; PostgreSQL locks in the server
+}
+
+// Migrator opens one, after waiting for another process that migrates.
+func (d *DB) Migrator(ctx context.Context) (*Migrator, error) {
+	if d.closing.Load() {
+		return nil, fmt.Errorf("migrate: %w: it is closed", ErrUnavailable)
+	}
+	m := &Migrator{db: d}
+	driver, err := m.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	source, err := iofs.New(d.source, ".")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("migrate: read migrations: %w", err), driver.Close(), m.unlock())
+	}
+	m.m, err = migrate.NewWithInstance("iofs", source, string(d.engine), driver)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("migrate: %w", err), driver.Close(), m.unlock())
+	}
+	// The server gives up the wait for its lock first. Were it this library, its
+	// query would go on waiting and hold the lock until the connection ends.
+	m.m.LockTimeout = d.opts.MigrateTimeout + 10*time.Second
+	m.m.Log = migrateLog{d.opts.Log}
+	return m, nil
+}
+
+func (m *Migrator) open(ctx context.Context) (database.Driver, error) {
+	if m.db.engine == EnginePostgres {
+		return m.db.migratePostgres(ctx)
+	}
+	wait, cancel := context.WithTimeout(ctx, m.db.opts.MigrateTimeout)
+	defer cancel()
+	lock, err := LockMigrate(wait, filepath.Dir(m.db.opts.Path))
+	if err != nil {
+		return nil, err
+	}
+	m.lock = lock
+	driver, err := m.db.migrateSQLite()
+	if err != nil {
+		return nil, errors.Join(err, m.unlock())
+	}
+	return driver, nil
+}
+
+// Up goes to the latest version.
+func (m *Migrator) Up(ctx context.Context) error {
+	s, err := m.db.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Version > s.Latest && !s.Dirty {
+		m.db.opts.Log.Info("database is ahead of this binary", "version", s.Version, "latest", s.Latest)
+		return nil
+	}
+	return m.done(ctx, "up", m.m.Up())
+}
+
+// Down takes back the given number of migrations, at least one.
+func (m *Migrator) Down(ctx context.Context, steps int) error {
+	if steps < 1 {
+		return fmt.Errorf("migrate down: %d steps: at least one", steps)
+	}
+	return m.done(ctx, "down", m.m.Steps(-steps))
+}
+
+// Goto goes up or down to a version; 0 takes everything back.
+func (m *Migrator) Goto(ctx context.Context, version uint) error {
+	if version == 0 {
+		return m.done(ctx, "goto 0", m.m.Down())
+	}
+	return m.done(ctx, fmt.Sprintf("goto %d", version), m.m.Migrate(version))
+}
+
+// Force writes a version without running anything, after a person mended what a
+// failed migration left. 0 means that none is applied.
+func (m *Migrator) Force(ctx context.Context, version uint) error {
+	v := int(version)
+	if v == 0 {
+		v = database.NilVersion
+	}
+	return m.done(ctx, fmt.Sprintf("force %d", version), m.m.Force(v))
+}
+
+// Drop deletes every table, with all that is in them. The Migrator can only be
+// closed after it.
+func (m *Migrator) Drop(ctx context.Context) error {
+	return m.done(ctx, "drop", m.m.Drop())
+}
+
+// Close gives back the lock and the handle.
+func (m *Migrator) Close() error {
+	source, driver := m.m.Close()
+	return wrapUnlessNil("close migrator", errors.Join(source, driver, m.unlock()))
+}
+
+func (m *Migrator) unlock() error {
+	if m.lock == nil {
+		return nil
+	}
+	return m.lock.Unlock()
+}
+
+// done gives an error of the library its kind, and checks what SQLite did not
+// check while tables were rebuilt.
+func (m *Migrator) done(ctx context.Context, what string, err error) error {
+	if m.db.pool != nil {
+		m.db.pool.Reset() // prepared statements of the old schema end with their connections
+	}
+	if err != nil && !errors.Is(err, migrate.ErrNoChange) {
+		return fmt.Errorf("migrate %s: %w", what, migrateKind(err))
+	}
+	if err := m.db.checkForeignKeys(ctx); err != nil {
+		return fmt.Errorf("migrate %s: %w", what, err)
+	}
+	return nil
+}
+
+func migrateKind(err error) error {
+	if dirty, ok := errors.AsType[migrate.ErrDirty](err); ok {
+		return fmt.Errorf("%w (version %d)", ErrDirty, dirty.Version)
+	}
+	if errors.Is(err, migrate.ErrLockTimeout) {
+		return fmt.Errorf("%w: %w", ErrLocked, err)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no such migration: %w", err)
+	}
+	return driverKind(err)
+}
+
+// driverKind classifies what the library wrapped in an error of its own.
+func driverKind(err error) error {
+	var orig error
+	if e, ok := errors.AsType[database.Error](err); ok {
+		orig = e.OrigErr
+	} else if e, ok := errors.AsType[*database.Error](err); ok {
+		orig = e.OrigErr
+	}
+	if orig == nil {
+		return classify(err)
+	}
+	if kind := kindOf(orig); kind != nil {
+		return fmt.Errorf("%w: %w", kind, orig)
+	}
+	return orig
+}
+
+// checkForeignKeys finds the rows that point nowhere.
+func (d *DB) checkForeignKeys(ctx context.Context) error {
+	if d.engine != EngineSQLite {
+		return nil
+	}
+	var table, parent string
+	var rowid, index sql.NullInt64
+	err := d.QueryRowContext(ctx, "PRAGMA foreign_key_check").Scan(&table, &rowid, &parent, &index)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("check foreign keys: %w", err)
+	}
+	return fmt.Errorf("row %d of %s points at a row of %s that is not there", rowid.Int64, table, parent)
+}
+
+func latestVersion(files fs.FS) (uint, error) {
+	source, err := iofs.New(files, ".")
+	if err != nil {
+		return 0, fmt.Errorf("read migrations: %w", err)
+	}
+	defer source.Close() // an fs.FS has nothing to lose
+	version, err := source.First()
+	for err == nil {
+		var next uint
+		next, err = source.Next(version)
+		if err == nil {
+			version = next
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return version, nil
+	}
+	return 0, fmt.Errorf("read migrations: %w", err)
+}
+
+type migrateLog struct{ log *slog.Logger }
+
+func (l migrateLog) Printf(format string, v ...any) {
+	l.log.Info("migration", "step", fmt.Sprintf(format, v...))
+}
+
+func (l migrateLog) Verbose() bool { return false }
