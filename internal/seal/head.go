@@ -31,7 +31,7 @@ type partCipher struct {
 
 // use derives the cipher of part n from head.
 func (r *Opener) use(n int, head [HeadSize]byte, origin headOrigin) error {
-	segments, err := newSegments(r.key, r.file.Part(n), head)
+	segments, err := newSegments(r.key(), r.file.Part(n), head)
 	if err != nil {
 		return fmt.Errorf("open part %d: %w", n, err)
 	}

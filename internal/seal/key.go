@@ -9,9 +9,9 @@ import (
 const redacted = "[redacted]"
 
 // Key is 32 secret bytes: a master key, a file key or a code key. However it
-// is printed, logged or marshalled, its bytes do not show. That holds for
-// exported fields; keep a Key in an unexported field behind a pointer, because
-// fmt cannot call methods there.
+// is printed, logged or marshalled, its bytes do not show, in an exported field
+// neither. In an unexported field fmt calls no methods: a struct that holds a
+// Key there must not be printed.
 type Key [32]byte
 
 // NewKey returns a random key from random, crypto/rand.Reader if nil.

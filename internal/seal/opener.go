@@ -45,7 +45,7 @@ type OpenerOptions struct {
 // Seek, which allows a new attempt. Not for concurrent use.
 type Opener struct {
 	ctx     context.Context // io.Reader has no room for one
-	key     *Key            // a pointer, so that printing the opener prints no key
+	key     func() *Key     // a function, so that printing the opener prints no key
 	file    File
 	src     Source
 	o       OpenerOptions
@@ -66,7 +66,7 @@ type Opener struct {
 // nothing yet, so a file or key that the format does not allow shows as
 // ErrInvalid at the first Read. ctx is for all calls of the source and Heads.
 func NewOpener(ctx context.Context, key Key, f File, src Source, o OpenerOptions) *Opener {
-	r := &Opener{ctx: ctx, key: &key, file: f, src: src, o: o, end: f.Size}
+	r := &Opener{ctx: ctx, key: func() *Key { return &key }, file: f, src: src, o: o, end: f.Size}
 	if err := f.check(); err != nil {
 		r.invalid = fmt.Errorf("open a file: %w", err)
 	} else if key.isZero() {

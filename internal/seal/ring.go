@@ -20,7 +20,10 @@ type MasterKey struct {
 // It does not change once parsed, so any number of goroutines may use it, and
 // it never shows a key when printed.
 type Ring struct {
-	keys []MasterKey // never empty
+	// keys returns the keys, never none. It is a function because fmt walks
+	// through unexported fields, pointers too, and finds no method to call
+	// there; it cannot walk into a function.
+	keys func() []MasterKey
 }
 
 // ParseRing reads master keys as the configuration has them: entries
@@ -33,20 +36,21 @@ func ParseRing(s string) (*Ring, error) {
 	if len(entries) == 0 {
 		return nil, fmt.Errorf("parse master keys: no key given: %w", ErrInvalid)
 	}
-	r := &Ring{}
+	var keys []MasterKey
 	for i, entry := range entries {
 		if len(entries) == 1 && !strings.Contains(entry, ":") {
 			entry = "1:" + entry
 		}
 		k, err := parseEntry(entry)
 		if err == nil {
-			err = r.add(k)
+			err = checkNew(keys, k)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("parse master keys: entry %d: %w: %w", i+1, err, ErrInvalid)
 		}
+		keys = append(keys, k)
 	}
-	return r, nil
+	return &Ring{keys: func() []MasterKey { return keys }}, nil
 }
 
 // ringEntries cuts s into its entries, without comments, blanks and empties.
@@ -88,9 +92,9 @@ func parseEntry(entry string) (MasterKey, error) {
 	return k, nil
 }
 
-// add puts k at the end of the ring.
-func (r *Ring) add(k MasterKey) error {
-	for _, other := range r.keys {
+// checkNew refuses a version or a key that is among keys already.
+func checkNew(keys []MasterKey, k MasterKey) error {
+	for _, other := range keys {
 		if other.Version == k.Version {
 			return fmt.Errorf("version %d comes twice", k.Version)
 		}
@@ -98,18 +102,17 @@ func (r *Ring) add(k MasterKey) error {
 			return fmt.Errorf("version %d has the same key as version %d", k.Version, other.Version)
 		}
 	}
-	r.keys = append(r.keys, k)
 	return nil
 }
 
 // Current returns the version that seals.
-func (r *Ring) Current() uint32 { return r.keys[0].Version }
+func (r *Ring) Current() uint32 { return r.keys()[0].Version }
 
 // Versions returns the versions that open, the one that seals first.
 func (r *Ring) Versions() []uint32 {
-	versions := make([]uint32, len(r.keys))
-	for i, k := range r.keys {
-		versions[i] = k.Version
+	var versions []uint32
+	for _, k := range r.keys() {
+		versions = append(versions, k.Version)
 	}
 	return versions
 }
@@ -146,14 +149,14 @@ func FormatEntry(k MasterKey) string {
 
 // seal seals plain under the key that seals, and returns that key's version.
 func (r *Ring) seal(plain, associated []byte) (sealed []byte, version uint32, err error) {
-	current := r.keys[0]
+	current := r.keys()[0]
 	sealed, err = sealSmall(&current.Key, plain, associated)
 	return sealed, current.Version, err
 }
 
 // open opens what master key version sealed.
 func (r *Ring) open(version uint32, sealed, associated []byte) ([]byte, error) {
-	for _, k := range r.keys {
+	for _, k := range r.keys() {
 		if k.Version == version {
 			return openSmall(&k.Key, sealed, associated)
 		}
