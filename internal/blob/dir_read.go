@@ -94,7 +94,7 @@ func (r *partsReader) Read(p []byte) (int, error) {
 				return 0, io.EOF
 			}
 			if err := r.openNext(); err != nil {
-				return 0, dirError(err)
+				return 0, missing(err, ErrNotFound)
 			}
 		}
 		n, err := r.f.Read(p[:min(int64(len(p)), r.start-r.off)])

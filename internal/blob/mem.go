@@ -171,7 +171,7 @@ func (m *mem) list(_ context.Context, after string, limit int) ([]Info, error) {
 	return page, nil
 }
 
-func (m *mem) check(context.Context) error         { return nil }
+func (m *mem) check(context.Context) error        { return nil }
 func (m *mem) free(context.Context) (int64, bool) { return 0, false }
 func (m *mem) close() error                       { return nil }
 
