@@ -60,6 +60,8 @@ type dir struct {
 	now     func() time.Time
 	log     *slog.Logger
 
+	disk func(root *os.Root) (int64, error) // free bytes
+
 	bufs    sync.Pool    // of *[]byte
 	pending atomic.Int64 // bytes announced by bodies and not yet written
 	stamp   atomic.Int64 // of the last attempt
@@ -94,7 +96,7 @@ func openDir(o DirOptions) (*dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dir{root: root, minFree: o.MinFree, minPart: o.MinPart, now: o.Now, log: o.Log}
+	d := &dir{root: root, minFree: o.MinFree, minPart: o.MinPart, now: o.Now, log: o.Log, disk: diskFree}
 	d.bufs.New = func() any { b := make([]byte, copyBuffer); return &b }
 	for _, name := range []string{dirObjects, dirUploads, dirTemp} {
 		if err := d.makeFolder(name); err != nil {
@@ -216,7 +218,7 @@ func (d *dir) check(context.Context) error {
 
 // free leaves out what bodies in flight have announced.
 func (d *dir) free(context.Context) (int64, bool) {
-	n, err := diskFree(d.root)
+	n, err := d.disk(d.root)
 	if err != nil {
 		return 0, false
 	}

@@ -119,7 +119,7 @@ func (d *dir) reserve(size int64) (*reservation, error) {
 	if d.minFree <= 0 {
 		return r, nil
 	}
-	free, err := diskFree(d.root)
+	free, err := d.disk(d.root)
 	if left := free - d.pending.Load(); err == nil && left < d.minFree {
 		r.release()
 		return nil, fmt.Errorf("%w: %d more bytes would leave %d, of which %d must stay", ErrFull, size, left, d.minFree)

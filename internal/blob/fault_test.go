@@ -1,0 +1,152 @@
+package blob
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+	"testing/iotest"
+)
+
+// errCut is an answer that did not arrive.
+var errCut = errors.New("connection reset")
+
+// TestLostReply does each step, loses its answer, and looks for the outcome in
+// the way that a caller has to.
+func TestLostReply(t *testing.T) {
+	t.Parallel()
+	for op, run := range map[Op]func(s suite, lose func()){
+		OpPut: losePut, OpCreateUpload: loseCreate, OpPutPart: losePart,
+		OpComplete: loseComplete, OpAbort: loseAbort, OpDelete: loseDelete,
+	} {
+		t.Run(string(op), func(t *testing.T) {
+			t.Parallel()
+			losing := false
+			store := OpenMem(MemOptions{Fault: func(o Op, when When) error {
+				if !losing || o != op || when != After {
+					return nil
+				}
+				losing = false
+				return errCut
+			}})
+			struck := false
+			run(suite{T: t, Store: store, part: 10}, func() { losing, struck = true, true })
+			if losing || !struck {
+				t.Error("the fault did not strike")
+			}
+		})
+	}
+}
+
+func losePut(s suite, lose func()) {
+	key := s.key()
+	lose()
+	_, err := s.Put(s.Context(), key, bytes.NewReader([]byte("abc")), 3)
+	s.is(err, errCut)
+	s.is(err, ErrUnavailable)
+	s.holds(key, []byte("abc"))
+}
+
+func loseCreate(s suite, lose func()) {
+	lose()
+	_, err := s.CreateUpload(s.Context(), s.key())
+	s.is(err, errCut)
+	page, _, err := s.Uploads(s.Context(), UploadMark{}, 0)
+	s.must(err)
+	if len(page) != 1 {
+		s.Fatalf("uploads: %v", page)
+	}
+	s.must(s.Abort(s.Context(), page[0].Upload))
+}
+
+func losePart(s suite, lose func()) {
+	u := s.create(s.key())
+	lose()
+	_, err := s.PutPart(s.Context(), u, 1, bytes.NewReader([]byte("abc")), 3)
+	s.is(err, errCut)
+	held := s.parts(u)
+	if len(held) != 1 || held[0].Size != 3 {
+		s.Fatalf("parts: %v", held)
+	}
+	again := s.send(u, 1, []byte("abcd"))
+	s.is(s.Complete(s.Context(), u, []PartRef{{1, held[0].ETag}}), ErrPartMismatch)
+	s.must(s.Complete(s.Context(), u, []PartRef{again}))
+	s.holds(u.Key, []byte("abcd"))
+}
+
+func loseComplete(s suite, lose func()) {
+	u := s.create(s.key())
+	refs := []PartRef{s.send(u, 1, []byte("abc"))}
+	lose()
+	s.is(s.Complete(s.Context(), u, refs), errCut)
+	s.is(s.Complete(s.Context(), u, refs), ErrUploadNotFound)
+	s.holds(u.Key, []byte("abc"))
+}
+
+func loseAbort(s suite, lose func()) {
+	u := s.create(s.key())
+	lose()
+	s.is(s.Abort(s.Context(), u), errCut)
+	s.must(s.Abort(s.Context(), u))
+	_, err := s.Parts(s.Context(), u, 0, 0)
+	s.is(err, ErrUploadNotFound)
+}
+
+func loseDelete(s suite, lose func()) {
+	key := s.key()
+	s.put(key, []byte("abc"))
+	lose()
+	s.is(s.Delete(s.Context(), key), errCut)
+	_, err := s.Head(s.Context(), key)
+	s.is(err, ErrNotFound)
+	s.must(s.Delete(s.Context(), key))
+}
+
+func TestFaultBefore(t *testing.T) {
+	t.Parallel()
+	var failing bool
+	s := suite{T: t, part: 10, Store: OpenMem(MemOptions{Fault: func(op Op, when When) error {
+		if failing && op == OpPut && when == Before {
+			return errors.New("refused connection")
+		}
+		return nil
+	}})}
+	failing = true
+	key := s.key()
+	body := bytes.NewReader([]byte("abc"))
+	_, err := s.Put(t.Context(), key, body, 3)
+	s.is(err, ErrUnavailable)
+	if body.Len() != 3 {
+		t.Error("the body of a step that did not happen was read")
+	}
+	_, err = s.Head(t.Context(), key)
+	s.is(err, ErrNotFound)
+}
+
+func TestFaultWhileReading(t *testing.T) {
+	t.Parallel()
+	for _, when := range []When{Before, After} {
+		reads := 0
+		s := suite{T: t, part: 10, Store: OpenMem(MemOptions{Fault: func(op Op, w When) error {
+			if op != OpRead || w != when {
+				return nil
+			}
+			if reads++; reads > 2 {
+				return ErrStalled
+			}
+			return nil
+		}})}
+		key := s.key()
+		s.put(key, pattern(1, 100))
+		rc, err := s.Range(t.Context(), key, 0, 100)
+		s.must(err)
+		got, err := io.ReadAll(iotest.OneByteReader(rc))
+		s.is(err, ErrStalled)
+		if !bytes.Equal(got, pattern(1, 100)[:2]) {
+			t.Errorf("%s: got %d bytes before the fault, want 2", when, len(got))
+		}
+		_, err = rc.Read(make([]byte, 1))
+		s.is(err, ErrStalled)
+		s.must(rc.Close())
+	}
+}
