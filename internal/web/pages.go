@@ -1,0 +1,145 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/lenzeye/lenzeye/internal/account"
+	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/catalog"
+	"github.com/lenzeye/lenzeye/internal/transfer"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// pages are what people see: server-rendered, in their language, with scripts
+// that call the interface of internal/api and nothing else.
+type pages struct {
+	// static serves /static/, every file below one folder named for the
+	// content of all of them, so that it may be cached for ever and scripts
+	// may import each other by relative names.
+	static http.Handler
+
+	base      string // path of that folder
+	catalog   *catalog.Catalog
+	transfers *transfer.Service
+	publicURL string
+	now       func() time.Time
+	templates map[string]*template.Template
+}
+
+func newPages(o Options) (*pages, error) {
+	assets, err := loadAssets()
+	if err != nil {
+		return nil, fmt.Errorf("load static files: %w", err)
+	}
+	p := &pages{
+		static: assets, base: assets.base, catalog: o.Catalog,
+		transfers: o.Transfers, publicURL: o.PublicURL, now: o.Now,
+		templates: map[string]*template.Template{},
+	}
+	for _, name := range []string{"upload", "download", "home", "error"} {
+		t, err := template.ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("read template %s: %w", name, err)
+		}
+		p.templates[name] = t
+	}
+	return p, nil
+}
+
+// render writes a page whole or, when its template fails, nothing.
+func (p *pages) render(w http.ResponseWriter, status int, name string, data any) error {
+	var out bytes.Buffer
+	if err := p.templates[name].ExecuteTemplate(&out, "layout", data); err != nil {
+		return fmt.Errorf("render page %s: %w", name, err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", data.(interface{ Lang() string }).Lang())
+	h.Set("Cache-Control", "private, no-cache")
+	h.Add("Vary", "Accept-Language, Cookie")
+	w.WriteHeader(status)
+	if _, err := out.WriteTo(w); err != nil {
+		return fmt.Errorf("send page %s: %w", name, err)
+	}
+	return nil
+}
+
+// homePage says what this is. It shows nothing of any account.
+func (p *pages) homePage(w http.ResponseWriter, r *http.Request) error {
+	return p.render(w, http.StatusOK, "home", p.view(r))
+}
+
+// uploadPage is where a guest sends. A link that takes no new transfer still
+// gets the whole page, since a guest who began before goes on: only the page's
+// script knows whether this browser did.
+func (p *pages) uploadPage(w http.ResponseWriter, r *http.Request) error {
+	slug := r.PathValue("slug")
+	link, err := p.transfers.ViewLink(r.Context(), slug)
+	ended := endOfLink(err)
+	if err != nil && ended == "" {
+		return err
+	}
+	status := http.StatusOK
+	if ended != "" {
+		status = http.StatusGone
+	}
+	return p.render(w, status, "upload", p.uploadView(r, slug, link, ended))
+}
+
+// endOfLink is the code of a link that takes no new transfer, or "".
+func endOfLink(err error) api.Code {
+	switch {
+	case errors.Is(err, transfer.ErrLinkClosed):
+		return api.LinkClosed
+	case errors.Is(err, transfer.ErrLinkExpired):
+		return api.LinkExpired
+	case errors.Is(err, transfer.ErrLinkFull):
+		return api.LinkFull
+	}
+	return ""
+}
+
+// downloadPage is where a guest fetches. Before the code is right it shows
+// nothing of the content, not even the title.
+func (p *pages) downloadPage(w http.ResponseWriter, r *http.Request) error {
+	token := r.PathValue("token")
+	unlocked, err := p.unlocked(r, token)
+	if err != nil {
+		return err
+	}
+	share, studio, err := p.transfers.ViewShare(r.Context(), token)
+	if err != nil && !(unlocked && errors.Is(err, transfer.ErrShareUsedUp)) {
+		return err
+	}
+	return p.render(w, http.StatusOK, "download", p.downloadView(r, token, share, studio, unlocked))
+}
+
+// unlocked tells whether this browser has given the code already.
+func (p *pages) unlocked(r *http.Request, token string) (bool, error) {
+	cookie, err := r.Cookie(cookieName(token))
+	if err != nil {
+		return false, nil
+	}
+	if kind, ok := account.ParseSecret(cookie.Value); !ok || kind != account.SecretFetch {
+		return false, nil
+	}
+	_, err = p.transfers.AuthFetch(r.Context(), token, cookie.Value)
+	if errors.Is(err, transfer.ErrCodeRequired) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// errorPage shows a problem to a person: what happened, what is safe, what to
+// do next.
+func (p *pages) errorPage(w http.ResponseWriter, r *http.Request, problem api.Problem) error {
+	return p.render(w, problem.Status, "error", p.problemView(r, problem))
+}
