@@ -228,7 +228,6 @@ func (r *Opener) receive(s span) (h header, sealed []byte, err error) {
 	if r.buf == nil {
 		r.buf = make([]byte, min(SegmentSize, SealedLen(min(r.file.PartSize, r.file.Size))))
 	}
-	r.held, r.plain = span{}, nil
 	sealed = r.buf[:s.sealedLen]
 	if _, err := io.ReadFull(r.stream, sealed); err != nil {
 		return h, nil, &SegmentError{Part: s.part, Segment: s.index, Err: shortRead(err)}

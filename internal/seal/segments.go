@@ -47,7 +47,7 @@ func (p Part) associatedData() string {
 	b = append(b, p.FileID[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.PartSize))
 	b = binary.BigEndian.AppendUint32(b, uint32(p.Number))
-	return string(append(b, flag(p.Last)))
+	return string(append(b, flagByte(p.Last)))
 }
 
 // header is the only place that knows what lies where in a part's first 40
@@ -100,7 +100,7 @@ func (s *segments) open(index int64, last bool, sealed []byte) ([]byte, error) {
 
 func (s *segments) nonceOf(index int64, last bool) []byte {
 	binary.BigEndian.PutUint32(s.nonce[prefixSize:], uint32(index))
-	s.nonce[prefixSize+4] = flag(last)
+	s.nonce[prefixSize+4] = flagByte(last)
 	return s.nonce[:]
 }
 
@@ -116,7 +116,7 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 	return aead, nil
 }
 
-func flag(set bool) byte {
+func flagByte(set bool) byte {
 	if set {
 		return 1
 	}
