@@ -100,6 +100,14 @@ func writeUpload(ctx context.Context, s *Store, key string, say func(format stri
 		refs = slices.DeleteFunc(refs, func(r PartRef) bool { return r.Number == n })
 		refs = append(refs, PartRef{n, etag})
 	}
+	if rand.IntN(4) == 0 {
+		say("try %s abort", key)
+		if err := s.Abort(ctx, u); err != nil {
+			return err
+		}
+		say("ok %s abort", key)
+		return nil
+	}
 	say("try %s complete", key)
 	if err := s.Complete(ctx, u, refs); err != nil {
 		return err
@@ -210,15 +218,31 @@ func (s suite) settle(key string, f *fate) {
 	switch {
 	case there:
 		s.holds(key, whole)
-		if f.done["delete"] {
+		if f.done["delete"] || f.tried["abort"] {
 			s.Errorf("%s is back", key)
 		}
 	case f.tried["delete"]:
+	case f.tried["abort"]:
+		s.aborted(u, f)
 	case f.done["put"] || f.done["complete"]:
 		s.Errorf("%s is lost", key)
-	case f.id != "" && !f.done["abort"]:
+	case f.id != "":
 		s.goOn(u, f, whole)
 	}
+}
+
+// aborted: an upload that is being aborted is there with all its parts, or gone.
+func (s suite) aborted(u Upload, f *fate) {
+	s.Helper()
+	parts, err := s.Parts(s.Context(), u, 0, 0)
+	if err == nil && (f.done["abort"] || len(parts) != 3) {
+		s.Errorf("upload of %s after an abort (acknowledged: %v): %v", u.Key, f.done["abort"], parts)
+	}
+	if err != nil {
+		s.is(err, ErrUploadNotFound)
+	}
+	s.must(s.Abort(s.Context(), u))
+	f.done["abort"] = true
 }
 
 // goOn finishes an upload as its guest would: acknowledged parts are not sent

@@ -98,6 +98,15 @@ func TestKeyInUse(t *testing.T) {
 			s.is(err, ErrExists)
 			s.is(s.Complete(t.Context(), early, []PartRef{ref}), ErrExists)
 			s.holds(key, []byte("old"))
+
+			first := s.create(s.key())
+			second := s.create(first.Key)
+			s.must(s.Complete(t.Context(), first, []PartRef{s.send(first, 1, []byte("first"))}))
+			ref = s.send(second, 1, []byte("second"))
+			s.is(s.Complete(t.Context(), second, []PartRef{ref}), ErrExists)
+			s.must(s.Abort(t.Context(), second))
+			s.is(s.Complete(t.Context(), second, []PartRef{ref}), ErrUploadNotFound)
+			s.holds(first.Key, []byte("first"))
 		})
 	}
 }
