@@ -135,6 +135,9 @@ func (s *Service) Create(ctx context.Context, n NewAccount) (Account, error) {
 
 // ByID finds an account in any state. Errors: ErrNotFound.
 func (s *Service) ByID(ctx context.Context, id string) (Account, error) {
+	if _, err := db.ParseID(id); err != nil {
+		return Account{}, ErrNotFound
+	}
 	return one(s.db.QueryRowContext(ctx, accountByID, id))
 }
 

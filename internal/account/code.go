@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // CodeLength is the number of characters of a code that the server makes: 40
@@ -36,10 +37,10 @@ func CodeOf(b [codeBytes]byte) string {
 	return base32.NewEncoding(codeAlphabet).WithPadding(base32.NoPadding).EncodeToString(b[:])
 }
 
-// NormalizeCode returns the code that a person meant: case, spaces and dashes
-// do not matter, O is 0, and I and L are 1. ok is false when what is left is
-// not 8 characters of the alphabet; U is not one of them.
-func NormalizeCode(s string) (code string, ok bool) {
+// FoldCode gives the one form of all the ways to write a code: case, spaces and
+// dashes do not matter, O is 0, and I and L are 1. A studio's own code may hold
+// other characters; they stay.
+func FoldCode(s string) string {
 	var b strings.Builder
 	for _, r := range strings.ToUpper(s) {
 		switch {
@@ -50,12 +51,19 @@ func NormalizeCode(s string) (code string, ok bool) {
 		case r == 'I' || r == 'L':
 			r = '1'
 		}
-		if !strings.ContainsRune(codeAlphabet, r) || b.Len() == CodeLength {
-			return "", false
-		}
 		b.WriteRune(r)
 	}
-	return b.String(), b.Len() == CodeLength
+	return b.String()
+}
+
+// NormalizeCode is FoldCode for a code that the server made: ok is false when
+// what is left is not 8 characters of the alphabet; U is not one of them.
+func NormalizeCode(s string) (code string, ok bool) {
+	code = FoldCode(s)
+	if len(code) != CodeLength || strings.Trim(code, codeAlphabet) != "" {
+		return "", false
+	}
+	return code, true
 }
 
 // FormatCode writes a code as people see it: K7QM-2XW9. What is not 8

@@ -82,30 +82,38 @@ func (s *Service) FileKey(ctx context.Context, fileID, accountID string) (seal.K
 	if key, ok := s.fileKeys.get(id, s.now()); ok {
 		return key, nil
 	}
+	key, err := s.loadFileKey(ctx, fileID, accountID)
+	if err != nil {
+		return seal.Key{}, fmt.Errorf("key of file %.40q: %w", fileID, err)
+	}
+	s.fileKeys.put(id, key, s.now())
+	return key, nil
+}
+
+func (s *Service) loadFileKey(ctx context.Context, fileID, accountID string) (seal.Key, error) {
+	file, err := db.IDBytes(fileID)
+	if err != nil {
+		return seal.Key{}, ErrShredded // no such file, so no key of it either
+	}
 	row := keyRow{kind: keyAccount, ownerID: accountID}
 	var sealed []byte
-	err := s.db.QueryRowContext(ctx, fileKey, fileID, accountID).
+	err = s.db.QueryRowContext(ctx, fileKey, fileID, accountID).
 		Scan(&sealed, &row.id, &row.version, &row.suite, &row.public, &row.sealed, &row.master)
 	if errors.Is(err, sql.ErrNoRows) {
-		return seal.Key{}, fmt.Errorf("file %s: %w", fileID, ErrShredded)
+		return seal.Key{}, ErrShredded
 	}
 	if err != nil {
-		return seal.Key{}, fmt.Errorf("read the key of file %s: %w", fileID, err)
+		return seal.Key{}, err
 	}
 	private, err := s.openPrivate(ctx, row)
 	if err != nil {
-		return seal.Key{}, fmt.Errorf("file %s: %w", fileID, err)
+		return seal.Key{}, err
 	}
 	defer clear(private)
-	file, err := db.IDBytes(fileID)
-	if err != nil {
-		return seal.Key{}, fmt.Errorf("read the key of a file: %w", err)
-	}
 	key, err := seal.OpenFileKey(private, file, sealed)
 	if err != nil {
-		return seal.Key{}, fmt.Errorf("file %s: %w", fileID, unavailable(row, err))
+		return seal.Key{}, unavailable(row, err)
 	}
-	s.fileKeys.put(id, row.version, key, s.now())
 	return key, nil
 }
 
@@ -116,13 +124,12 @@ const (
 
 type cacheID struct{ accountID, fileID string }
 
-// cachedKey is an opened file key. Rotation seals the same file key anew, so
-// version only says through which account key it was opened.
+// cachedKey is an opened file key. Rotation seals the same file key to another
+// account key, so the entry holds under every version of that.
 type cachedKey struct {
-	id      cacheID
-	version uint32
-	key     seal.Key
-	until   time.Time
+	id    cacheID
+	key   seal.Key
+	until time.Time
 }
 
 // keyCache holds opened file keys. Every entry lives equally long and is not
@@ -152,7 +159,7 @@ func (c *keyCache) get(id cacheID, now time.Time) (seal.Key, bool) {
 	return k.key, true
 }
 
-func (c *keyCache) put(id cacheID, version uint32, key seal.Key, now time.Time) {
+func (c *keyCache) put(id cacheID, key seal.Key, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.entries[id]; ok {
@@ -161,7 +168,7 @@ func (c *keyCache) put(id cacheID, version uint32, key seal.Key, now time.Time) 
 	if c.order.Len() >= cacheSize {
 		c.drop(c.order.Front())
 	}
-	c.entries[id] = c.order.PushBack(&cachedKey{id: id, version: version, key: key, until: now.Add(cacheTime)})
+	c.entries[id] = c.order.PushBack(&cachedKey{id: id, key: key, until: now.Add(cacheTime)})
 }
 
 // dropEnded takes keys out of memory whose time is over.

@@ -54,7 +54,9 @@ func ParseSecret(s string) (kind SecretKind, ok bool) {
 	default:
 		return "", false
 	}
-	if _, err := base64.RawURLEncoding.Strict().DecodeString(s[prefix:]); err != nil {
+	// The decoder skips line ends, so what it gives may be too short.
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s[prefix:])
+	if err != nil || len(b) != secretSize {
 		return "", false
 	}
 	return kind, true

@@ -95,6 +95,9 @@ func (s *Service) Tokens(ctx context.Context, accountID string, p Page) ([]Token
 // RevokeToken ends an API token at once. Revoking it again is no error.
 // Errors: ErrNotFound for one that this account never had.
 func (s *Service) RevokeToken(ctx context.Context, accountID, id string, by Origin) error {
+	if _, err := db.ParseID(id); err != nil {
+		return ErrNotFound
+	}
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, revokeToken, id, accountID, db.Micros(s.clock()))
 		if err != nil {

@@ -68,6 +68,9 @@ WHERE expires_at <= $1 AND (scope, subject) IN (
 // TakeTry counts one try. It is called before the secret is compared, so that a
 // hundred guesses at once are Max guesses. Errors: *TryLimitError.
 func (s *Service) TakeTry(ctx context.Context, w Window) error {
+	if w.Max < 1 || w.Per <= 0 {
+		return fmt.Errorf("take a try of %s: %d in %s is no limit", w.Scope, w.Max, w.Per)
+	}
 	now := s.clock()
 	until := now.Add(w.Per)
 	err := s.take(ctx, w.Scope, w.Subject, func(expires time.Time) time.Duration { return expires.Sub(now) },
@@ -80,6 +83,9 @@ func (s *Service) TakeTry(ctx context.Context, w Window) error {
 
 // TakeToken counts one try against a leaky bucket. Errors: *TryLimitError.
 func (s *Service) TakeToken(ctx context.Context, b Bucket) error {
+	if b.Burst < 1 || b.Rate <= 0 {
+		return fmt.Errorf("take a try of %s: %g a second, %d at once is no limit", b.Scope, b.Rate, b.Burst)
+	}
 	now := s.clock()
 	interval := time.Duration(float64(time.Second) / b.Rate).Truncate(time.Microsecond)
 	ahead := interval * time.Duration(b.Burst-1)

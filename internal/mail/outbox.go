@@ -65,7 +65,7 @@ type Failure struct {
 // Outbox queues messages and sends them. It is safe for use by many goroutines,
 // and by many processes on one database.
 type Outbox struct {
-	Options
+	opts   Options
 	domain string // of Message-IDs
 }
 
@@ -88,7 +88,7 @@ func New(o Options) (*Outbox, error) {
 	if o.GaveUp == nil {
 		o.GaveUp = func(context.Context, db.Querier, Failure) error { return nil }
 	}
-	return &Outbox{Options: o, domain: domain}, nil
+	return &Outbox{opts: o, domain: domain}, nil
 }
 
 // Queue writes a message in the caller's transaction and returns its id, for a
@@ -103,12 +103,12 @@ func (o *Outbox) Queue(ctx context.Context, tx db.Querier, m Message) (id string
 	if err != nil {
 		return "", fmt.Errorf("queue mail %s: %w", m.Kind, err)
 	}
-	sealed, version, err := o.Seal(ctx, tx, label(m.SubjectKey), plain)
+	sealed, version, err := o.opts.Seal(ctx, tx, label(m.SubjectKey), plain)
 	if err != nil {
 		return "", fmt.Errorf("queue mail %s: %w", m.Kind, err)
 	}
 	err = tx.QueryRowContext(ctx, insertMail, db.NewID(), m.AccountID, string(m.Kind), m.SubjectKey, m.Recipient,
-		m.Language, sealed, int64(version), db.Micros(o.Now())).Scan(&id)
+		m.Language, sealed, int64(version), db.Micros(o.opts.Now())).Scan(&id)
 	if err != nil {
 		return "", fmt.Errorf("queue mail %s: %w", m.Kind, err)
 	}
@@ -121,7 +121,7 @@ func label(subjectKey string) string { return "lenzeye/mail/v1/" + subjectKey }
 
 // Due gives the ids of messages that wait for a try, the longest waiting first.
 func (o *Outbox) Due(ctx context.Context, limit int) ([]string, error) {
-	rows, err := o.DB.QueryContext(ctx, dueMails, db.Micros(o.Now()), limit)
+	rows, err := o.opts.DB.QueryContext(ctx, dueMails, db.Micros(o.opts.Now()), limit)
 	if err != nil {
 		return nil, fmt.Errorf("read due mail: %w", err)
 	}
@@ -181,7 +181,7 @@ func (o *Outbox) Deliver(ctx context.Context, id string) error {
 	if tryErr != nil {
 		err = o.markTried(ctx, m, tryErr)
 	} else {
-		err = o.exec(ctx, markSent, m.id, db.Micros(o.Now()))
+		err = o.exec(ctx, markSent, m.id, db.Micros(o.opts.Now()))
 	}
 	if err != nil {
 		return fmt.Errorf("deliver mail %s: write what came of it: %w", id, err)
@@ -190,11 +190,11 @@ func (o *Outbox) Deliver(ctx context.Context, id string) error {
 }
 
 func (o *Outbox) lease(ctx context.Context, id string) (leased, error) {
-	now := o.Now()
+	now := o.opts.Now()
 	m := leased{id: id, owner: db.NewID()}
 	var kind string
 	var created int64
-	err := o.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := o.opts.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, leaseMail, id, m.owner, db.Micros(now.Add(leaseTime)), db.Micros(now)).
 			Scan(&m.accountID, &kind, &m.subjectKey, &m.recipient, &m.language, &m.sealed, &m.codeKey, &m.attempts, &created)
 	})
@@ -205,7 +205,7 @@ func (o *Outbox) lease(ctx context.Context, id string) (leased, error) {
 func (o *Outbox) try(ctx context.Context, m leased) error {
 	ctx, stop := context.WithTimeout(ctx, sendTimeout)
 	defer stop()
-	plain, err := o.Open(ctx, label(m.subjectKey), m.sealed, m.codeKey)
+	plain, err := o.opts.Open(ctx, label(m.subjectKey), m.sealed, m.codeKey)
 	if err != nil {
 		return err
 	}
@@ -213,24 +213,24 @@ func (o *Outbox) try(ctx context.Context, m leased) error {
 	if err := json.Unmarshal(plain, &v); err != nil {
 		return fmt.Errorf("read what it says: %w", err)
 	}
-	e := render(o.Catalog.Match(m.language), m.kind, v)
+	e := render(o.opts.Catalog.Match(m.language), m.kind, v)
 	e.ID, e.MessageID = m.id, m.id+"@"+o.domain
-	e.From, e.To, e.Date = o.From, m.recipient, m.created
-	return o.Send(ctx, e)
+	e.From, e.To, e.Date = o.opts.From, m.recipient, m.created
+	return o.opts.Send(ctx, e)
 }
 
 // markTried writes when the next try is due, or that there is none.
 func (o *Outbox) markTried(ctx context.Context, m leased, cause error) error {
 	reason := reasonOf(cause)
-	if m.attempts < o.MaxAttempts && !errors.Is(cause, ErrRefused) {
+	if m.attempts < o.opts.MaxAttempts && !errors.Is(cause, ErrRefused) {
 		wait := pause(m.attempts)
-		o.Log.LogAttrs(ctx, slog.LevelWarn, "mail_waits", slog.String("mail_id", m.id), slog.String("kind", string(m.kind)),
+		o.opts.Log.LogAttrs(ctx, slog.LevelWarn, "mail_waits", slog.String("mail_id", m.id), slog.String("kind", string(m.kind)),
 			slog.Int("attempts", m.attempts), slog.Duration("wait", wait), slog.String("error", reason))
-		return o.exec(ctx, markWaiting, m.id, m.owner, db.Micros(o.Now().Add(wait)), reason)
+		return o.exec(ctx, markWaiting, m.id, m.owner, db.Micros(o.opts.Now().Add(wait)), reason)
 	}
-	o.Log.LogAttrs(ctx, slog.LevelError, "mail_given_up", slog.String("mail_id", m.id), slog.String("kind", string(m.kind)),
+	o.opts.Log.LogAttrs(ctx, slog.LevelError, "mail_given_up", slog.String("mail_id", m.id), slog.String("kind", string(m.kind)),
 		slog.Int("attempts", m.attempts), slog.String("error", reason))
-	return o.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return o.opts.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, markFailed, m.id, m.owner, reason)
 		if err != nil {
 			return err
@@ -238,12 +238,12 @@ func (o *Outbox) markTried(ctx context.Context, m leased, cause error) error {
 		if n, err := r.RowsAffected(); err != nil || n == 0 {
 			return err // the lease ran out, and somebody else tries
 		}
-		return o.GaveUp(ctx, tx, Failure{MailID: m.id, AccountID: m.accountID, Recipient: m.recipient, Kind: m.kind, Reason: reason})
+		return o.opts.GaveUp(ctx, tx, Failure{MailID: m.id, AccountID: m.accountID, Recipient: m.recipient, Kind: m.kind, Reason: reason})
 	})
 }
 
 func (o *Outbox) exec(ctx context.Context, query string, args ...any) error {
-	return o.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return o.opts.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, query, args...)
 		return err
 	})
