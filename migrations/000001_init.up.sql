@@ -96,6 +96,7 @@ CREATE TABLE transfers (
     idempotency_hash  BYTEA,                -- over the link's id and the key
     counted           BIGINT NOT NULL DEFAULT 0, -- 1: holds one of the link's max_transfers
     reserved          BIGINT NOT NULL DEFAULT 1, -- 0: its unreceived bytes were given back
+    charged           BIGINT NOT NULL DEFAULT 1, -- 0: account and link bear its bytes no longer
     next_position     BIGINT NOT NULL DEFAULT 0, -- position of the next declared file
     files_total       BIGINT NOT NULL DEFAULT 0, -- files that are not deleted
     files_open        BIGINT NOT NULL DEFAULT 0, -- of these, not yet stored
@@ -117,6 +118,7 @@ CREATE INDEX transfers_link ON transfers (link_id, id);
 CREATE INDEX transfers_expiry ON transfers (expires_at) WHERE state IN ('receiving', 'complete');
 CREATE INDEX transfers_idle ON transfers (last_part_at) WHERE state = 'receiving';
 CREATE INDEX transfers_purge ON transfers (purge_at) WHERE purge_at IS NOT NULL;
+CREATE INDEX transfers_purged ON transfers (ended_at) WHERE state = 'purged';
 
 CREATE TABLE files (
     id           TEXT PRIMARY KEY,
@@ -143,7 +145,7 @@ CREATE TABLE files (
     lease_until  BIGINT,
     lost_since   BIGINT,                    -- first of the agreeing looks that found the upload gone
     looks        BIGINT NOT NULL DEFAULT 0,
-    seal_at      BIGINT,                    -- when the sweep looks again
+    due_at       BIGINT,                    -- when the sweep takes its next step; NULL: none waits
     created_at   BIGINT NOT NULL,
     stored_at    BIGINT,
     deleted_at   BIGINT
@@ -151,8 +153,7 @@ CREATE TABLE files (
 CREATE UNIQUE INDEX files_path ON files (transfer_id, path_key) WHERE state <> 'deleted';
 CREATE UNIQUE INDEX files_position ON files (transfer_id, position);
 CREATE INDEX files_account ON files (account_id, id);
-CREATE INDEX files_sealing ON files (seal_at) WHERE state = 'sealing';
-CREATE INDEX files_deleted ON files (deleted_at) WHERE state = 'deleted';
+CREATE INDEX files_due ON files (due_at) WHERE due_at IS NOT NULL;
 CREATE UNIQUE INDEX files_blob ON files (blob_key) WHERE blob_key IS NOT NULL;
 
 CREATE TABLE file_keys (

@@ -1,0 +1,235 @@
+package transfer
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lenzeye/lenzeye/internal/account"
+	"github.com/lenzeye/lenzeye/internal/blob"
+	"github.com/lenzeye/lenzeye/internal/db"
+	"github.com/lenzeye/lenzeye/internal/seal"
+)
+
+// sealJob is the queue's way to a file that waits for its object.
+func (s *Service) sealJob(ctx context.Context, fileID string) error {
+	_, err := s.completeFile(ctx, fileID)
+	return err
+}
+
+// completeFile takes a file from sealing to stored, if this process gets the
+// lease, and gives the state in which it leaves it. It may be called any number
+// of times.
+func (s *Service) completeFile(ctx context.Context, fileID string) (state string, err error) {
+	f, err := s.leaseFile(ctx, fileID)
+	if errors.Is(err, errNoChange) {
+		return s.fileState(ctx, fileID)
+	}
+	if err != nil {
+		return Sealing, err
+	}
+	if f.State == Receiving { // only its upload is in doubt
+		return Receiving, s.lookForLoss(ctx, f)
+	}
+	err = s.completeLeased(ctx, f)
+	if err == nil {
+		return s.fileState(ctx, fileID)
+	}
+	s.yieldLease(ctx, f)
+	return Sealing, fmt.Errorf("complete file %s: %w", fileID, err)
+}
+
+// leaseFile makes this process the only one that completes the file until the
+// lease ends. Errors: errNoChange.
+func (s *Service) leaseFile(ctx context.Context, fileID string) (f File, err error) {
+	now := s.clock()
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		f, err = scanFile(tx.QueryRowContext(ctx, leaseFile, fileID, s.owner, db.Micros(now.Add(s.set.Lease)), db.Micros(now)))
+		return missing(err, errNoChange)
+	})
+	if err != nil && !errors.Is(err, errNoChange) {
+		err = fmt.Errorf("lease file: %w", err)
+	}
+	return f, err
+}
+
+// renewLease keeps the lease while a long step goes on.
+func (s *Service) renewLease(ctx context.Context, f File) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		ok, err := changed(tx.ExecContext(ctx, renewLease, f.ID, s.owner, db.Micros(s.clock().Add(s.set.Lease))))
+		if err == nil && !ok {
+			err = errors.New("the lease is another's")
+		}
+		return err
+	})
+}
+
+// yieldLease lets the next try begin after a pause instead of the lease's end.
+func (s *Service) yieldLease(ctx context.Context, f File) {
+	ctx, cancel := cleanup(ctx)
+	defer cancel()
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, yieldLease, f.ID, s.owner, db.Micros(s.clock().Add(5*time.Second)))
+		return err
+	})
+	if err != nil {
+		s.log.WarnContext(ctx, "lease not given back, it will end by itself", "file", f.ID, "error", err)
+	}
+}
+
+func (s *Service) fileState(ctx context.Context, fileID string) (string, error) {
+	state, err := scanOne[string](s.db.QueryRowContext(ctx, fileStateByID, fileID))
+	if err != nil {
+		return Sealing, fmt.Errorf("read file state: %w", missing(err, ErrFileMissing))
+	}
+	return state, nil
+}
+
+// completeLeased asks the bucket to make one object of the parts, and believes
+// only what the bucket then shows.
+func (s *Service) completeLeased(ctx context.Context, f File) error {
+	ctx, cancel := context.WithTimeout(ctx, s.set.Lease*4/5)
+	defer cancel()
+	parts, err := queryAll(ctx, s.db, scanPartRow, partsOfFile, f.ID)
+	if err != nil {
+		return fmt.Errorf("read parts: %w", err)
+	}
+	up := blob.Upload{Key: f.blobKey, ID: f.uploadID}
+	err = s.blobs.Complete(ctx, up, refsOf(parts))
+	if errors.Is(err, blob.ErrPartMismatch) {
+		if parts, err = s.adoptHeld(ctx, f, up, parts); err != nil {
+			return err
+		}
+		err = s.blobs.Complete(ctx, up, refsOf(parts))
+	}
+	if err != nil && !errors.Is(err, blob.ErrUploadNotFound) {
+		return fmt.Errorf("complete upload: %w", err)
+	}
+	// Done, or done before and only the answer was lost: the object tells.
+	info, err := s.blobs.Head(ctx, f.blobKey)
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
+		return s.countLook(ctx, f)
+	case err != nil:
+		return fmt.Errorf("look at the object: %w", err)
+	case info.Size != seal.SealedSize(f.Size, f.PartSize):
+		return fmt.Errorf("the object has %d bytes, not %d: %w", info.Size, seal.SealedSize(f.Size, f.PartSize), ErrStorageUnavailable)
+	}
+	if parts, err = s.readBack(ctx, f, parts); err != nil {
+		return err
+	}
+	return s.settleFile(ctx, f, parts)
+}
+
+// partRow is a recorded part as completion needs it.
+type partRow struct {
+	number int
+	size   int64
+	crc32  int64
+	etag   string
+}
+
+func scanPartRow(row scanner) (partRow, error) {
+	var p partRow
+	err := row.Scan(&p.number, &p.size, &p.crc32, &p.etag)
+	return p, err
+}
+
+func refsOf(parts []partRow) []blob.PartRef {
+	refs := make([]blob.PartRef, len(parts))
+	for i, p := range parts {
+		refs[i] = blob.PartRef{Number: p.number, ETag: p.etag}
+	}
+	return refs
+}
+
+// adoptHeld handles a bucket that holds other attempts than the recorded ones:
+// of two bodies for one part it keeps the one that arrived last. What it holds
+// is whole and sealed, so the rows follow it. They are marked first, so that a
+// crash cannot leave a CRC beside bytes that it is not of.
+func (s *Service) adoptHeld(ctx context.Context, f File, up blob.Upload, parts []partRow) ([]partRow, error) {
+	held, err := s.heldParts(ctx, up)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		for i, p := range parts {
+			h, ok := held[p.number]
+			if !ok || h.Size != seal.SealedLen(p.size) {
+				return fmt.Errorf("the bucket does not hold part %d whole: %w", p.number, blob.ErrPartMismatch)
+			}
+			if h.ETag == p.etag {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, adoptETag, f.ID, p.number, h.ETag); err != nil {
+				return err
+			}
+			parts[i].etag, parts[i].crc32 = h.ETag, unverified
+		}
+		return nil
+	})
+	if errors.Is(err, blob.ErrPartMismatch) {
+		return nil, errors.Join(err, s.countLook(ctx, f))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("follow the bucket's parts: %w", err)
+	}
+	s.log.WarnContext(ctx, "the bucket held other attempts than were recorded", "file", f.ID)
+	return parts, nil
+}
+
+func (s *Service) heldParts(ctx context.Context, up blob.Upload) (map[int]blob.PartInfo, error) {
+	held := make(map[int]blob.PartInfo)
+	for after := 0; ; {
+		page, err := s.blobs.Parts(ctx, up, after, 1000)
+		if err != nil {
+			return nil, fmt.Errorf("list parts: %w", err)
+		}
+		if len(page) == 0 {
+			return held, nil
+		}
+		for _, p := range page {
+			held[p.Number] = p
+		}
+		after = page[len(page)-1].Number
+	}
+}
+
+// settleFile makes the file stored and its bytes used. A transfer that ended
+// meanwhile has given its bytes back: then nothing changes, and the purge takes
+// the object.
+func (s *Service) settleFile(ctx context.Context, f File, parts []partRow) error {
+	var crc uint32
+	for _, p := range parts {
+		crc = seal.CombineCRC32(crc, uint32(p.crc32), p.size)
+	}
+	head, err := s.readTransfer(ctx, s.db, Access{AccountID: f.AccountID}, f.TransferID)
+	if err != nil {
+		return err
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := s.settle(ctx, tx, f.AccountID, head.LinkID, f.Size); err != nil {
+			return err
+		}
+		ok, err := changed(tx.ExecContext(ctx, storeOnTransfer, f.TransferID, f.Size))
+		if err == nil && ok {
+			ok, err = changed(tx.ExecContext(ctx, storeFile, f.ID, s.owner, int64(crc), s.micros()))
+		}
+		if err == nil && !ok {
+			err = errNoChange
+		}
+		return err
+	})
+	if errors.Is(err, errNoChange) {
+		return nil
+	}
+	if errors.Is(err, account.ErrQuotaDrift) && head.State != Receiving {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make file stored: %w", err)
+	}
+	return nil
+}

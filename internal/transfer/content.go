@@ -1,0 +1,125 @@
+package transfer
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/lenzeye/lenzeye/internal/account"
+	"github.com/lenzeye/lenzeye/internal/seal"
+)
+
+// Content is a stored file's plain bytes, opened for reading anywhere. Reading
+// fails with ErrDamaged where stored bytes do not authenticate.
+type Content struct {
+	*seal.Opener
+	File     File
+	ETag     string    // strong, with its quotes
+	Modified time.Time // as the sender said, else when it was stored
+}
+
+// OpenFile opens a file for its studio. Nothing is read before the first Read.
+// Errors: ErrFileMissing, ErrFileNotReady, ErrKeyUnavailable.
+func (s *Service) OpenFile(ctx context.Context, a Access, fileID string) (*Content, error) {
+	f, err := s.readFile(ctx, s.db, a, fileID)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.readTransfer(ctx, s.db, a, f.TransferID)
+	if err != nil {
+		return nil, err
+	}
+	if t.State != Receiving && t.State != Complete {
+		return nil, ErrFileMissing
+	}
+	return s.open(ctx, f)
+}
+
+// OpenShared opens a file for who has the code of a share. Errors as OpenFile.
+func (s *Service) OpenShared(ctx context.Context, a ShareAccess, fileID string) (*Content, error) {
+	f, err := s.readFile(ctx, s.db, Access{AccountID: a.AccountID, TransferID: a.TransferID}, fileID)
+	if err != nil {
+		return nil, err
+	}
+	return s.open(ctx, f)
+}
+
+func (s *Service) open(ctx context.Context, f File) (*Content, error) {
+	if f.State != Stored && f.State != Damaged {
+		return nil, ErrFileNotReady
+	}
+	var key seal.Key
+	if f.Size > 0 { // an empty file has no key, no part and no object
+		var err error
+		if key, err = s.accounts.FileKey(ctx, f.ID, f.AccountID); err != nil {
+			return nil, fmt.Errorf("open file key: %w", err)
+		}
+	}
+	o, err := s.opener(ctx, key, f, s.headsOf(f))
+	if err != nil {
+		return nil, err
+	}
+	c := &Content{Opener: o, File: f, ETag: fmt.Sprintf("%q", fmt.Sprintf("%s-%08x", f.ID, *f.CRC32))}
+	switch {
+	case f.Modified != nil:
+		c.Modified = *f.Modified
+	case f.storedAt != nil:
+		c.Modified = *f.storedAt
+	}
+	return c, nil
+}
+
+// opener joins key, blob and heads into a reader of plain bytes.
+func (s *Service) opener(ctx context.Context, key seal.Key, f File, heads seal.Heads) (*seal.Opener, error) {
+	file, err := f.sealFile()
+	if err != nil {
+		return nil, err
+	}
+	source := func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+		return s.blobs.Range(ctx, f.blobKey, off, n)
+	}
+	return seal.NewOpener(ctx, key, file, source, seal.OpenerOptions{
+		Heads: heads,
+		OnDamage: func(part int, segment int64, err error) {
+			s.noteDamage(ctx, f, part, segment, err)
+		},
+	}), nil
+}
+
+// headsOf reads a part's salt and prefix from its row, which spares a request
+// to the bucket.
+func (s *Service) headsOf(f File) seal.Heads {
+	return func(ctx context.Context, part int) (head [seal.HeadSize]byte, known bool, err error) {
+		b, err := scanOne[[]byte](s.db.QueryRowContext(ctx, headOfPart, f.ID, part))
+		if errors.Is(err, sql.ErrNoRows) {
+			return head, false, nil
+		}
+		if err != nil {
+			return head, false, fmt.Errorf("read a part's head: %w", err)
+		}
+		return head, copy(head[:], b) == seal.HeadSize, nil
+	}
+}
+
+// noteDamage marks the file and tells the studio, once.
+func (s *Service) noteDamage(ctx context.Context, f File, part int, segment int64, cause error) {
+	ctx, cancel := cleanup(ctx)
+	defer cancel()
+	s.log.ErrorContext(ctx, "stored bytes do not authenticate", "file", f.ID, "part", part, "segment", segment, "error", cause)
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		first, err := changed(tx.ExecContext(ctx, markDamaged, f.ID))
+		if err != nil || !first {
+			return err
+		}
+		return s.accounts.Record(ctx, tx, account.Event{
+			AccountID: f.AccountID, Kind: account.EventFileDamaged, TransferID: f.TransferID, FileID: f.ID,
+			Detail: map[string]any{"part": part, "segment": segment},
+		})
+	})
+	if err != nil {
+		s.log.ErrorContext(ctx, "damage not recorded", "file", f.ID, "error", err)
+	}
+}
