@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // CodeLength is the number of characters of a code that the server makes: 40
@@ -43,7 +44,7 @@ func FoldCode(s string) string {
 	var b strings.Builder
 	for _, r := range strings.ToUpper(s) {
 		switch {
-		case r == ' ' || r == '-' || r == '\u00a0' || (r >= '\u2010' && r <= '\u2015'):
+		case unicode.IsSpace(r) || unicode.Is(unicode.Pd, r):
 			continue
 		case r == 'O':
 			r = '0'

@@ -240,7 +240,6 @@ func TestLateProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := f.row(t, id)
-		late.attempts = f.opts.MaxAttempts
 		for _, cause := range []error{errors.New("temporary"), ErrRefused} {
 			if err := f.markTried(t.Context(), late, cause); err != nil {
 				t.Fatal(err)
