@@ -95,7 +95,7 @@ func TestCodes(t *testing.T) {
 			t.Errorf("NormalizeCode(%q) = %q, %v; want %q", in, got, ok, want)
 		}
 	}
-	if got := FoldCode("o'brien – Lila\u00a02026"); got != "0'BR1EN11A2026" {
+	if got := FoldCode("o'brien – Lila\u00a02026"); got != "0'BR1EN111A2026" {
 		t.Errorf("FoldCode of a studio's own code = %q", got)
 	}
 	if got := FormatCode("K7QM2XW9"); got != "K7QM-2XW9" {
