@@ -51,12 +51,9 @@ func (s *Service) open(ctx context.Context, f File) (*Content, error) {
 	if f.State != Stored && f.State != Damaged {
 		return nil, ErrFileNotReady
 	}
-	var key seal.Key
-	if f.Size > 0 { // an empty file has no key, no part and no object
-		var err error
-		if key, err = s.accounts.FileKey(ctx, f.ID, f.AccountID); err != nil {
-			return nil, fmt.Errorf("open file key: %w", err)
-		}
+	key, err := s.keyOf(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("open file key: %w", err)
 	}
 	o, err := s.opener(ctx, key, f, s.headsOf(f))
 	if err != nil {
@@ -70,6 +67,15 @@ func (s *Service) open(ctx context.Context, f File) (*Content, error) {
 		c.Modified = *f.storedAt
 	}
 	return c, nil
+}
+
+// keyOf is the file's key. An empty file has no part and so no key: any will do
+// to open nothing.
+func (s *Service) keyOf(ctx context.Context, f File) (seal.Key, error) {
+	if f.Size == 0 {
+		return seal.NewKey(s.rand)
+	}
+	return s.accounts.FileKey(ctx, f.ID, f.AccountID)
 }
 
 // opener joins key, blob and heads into a reader of plain bytes.
