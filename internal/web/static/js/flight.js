@@ -119,6 +119,7 @@ export class Flight {
     } catch (error) {
       this.#host.end(error);
     }
+    this.#scheduler.kick();
     this.#host.settle();
   }
 
@@ -175,7 +176,6 @@ export class Flight {
     if (item.parts.left === 0) return this.#finish(item);
     item.state = "going";
     this.#queue.add(item);
-    this.#scheduler.kick();
   }
 
   #refuse(item, error) {
@@ -195,6 +195,7 @@ export class Flight {
     try {
       while (this.#toCheck.length > 0 && this.#host.running) {
         await this.#check(this.#toCheck.shift());
+        this.#scheduler.kick();
         this.#host.changed();
       }
     } finally {

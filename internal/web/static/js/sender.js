@@ -149,7 +149,7 @@ export class Sender {
   }
 
   async #begin(details) {
-    if (!this.kept) this.store.write({ key: newKey() });
+    if (!this.kept?.key) this.store.write({ key: newKey() });
     for (;;) {
       const { key } = this.kept;
       const started = await this.#persist(() =>
@@ -176,6 +176,12 @@ export class Sender {
     if (this.phase === "paused" || this.phase === "stuck") this.phase = "sending";
     this.patience.wake();
     if (this.running) this.#flight.go();
+    this.changed();
+  }
+
+  /** The network is back: what waits for it is tried at once. A pause stays one. */
+  goOnUnasked() {
+    this.patience.wake();
     this.changed();
   }
 

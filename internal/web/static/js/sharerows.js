@@ -1,0 +1,64 @@
+// The list of files that can be fetched.
+import { copyTemplate, setAttribute, setIcon, setName, setText } from "./dom.js";
+import { splitName } from "./names.js";
+import { WindowList } from "./windowlist.js";
+
+/** Depths that are indented further than the one before. */
+const DEEPEST = 4;
+
+export class ShareRows {
+  #list;
+  #around;
+
+  /**
+   * @param {HTMLElement} list
+   * @param {{icons: string, token: string, t: Function, figures: any, toggled: () => void}} around
+   */
+  constructor(list, around) {
+    this.#around = around;
+    this.#list = new WindowList(list, (entry) => this.#make(entry), (row, entry) => this.#fill(row, entry));
+  }
+
+  /** @param {(import("./filetree.js").Folder | import("./filetree.js").Leaf)[]} entries */
+  show(entries) {
+    this.#list.show(entries);
+  }
+
+  #make(entry) {
+    const row = copyTemplate(entry.folders ? "folder-row" : "file-row");
+    const depth = Math.min(entry.depth, DEEPEST);
+    if (depth > 0) row.classList.add(`indent-${depth}`);
+    if (entry.folders) {
+      row.querySelector("button").addEventListener("click", () => {
+        entry.open = !entry.open;
+        this.#around.toggled();
+      });
+    }
+    return row;
+  }
+
+  #fill(row, entry) {
+    if (entry.folders) this.#fillFolder(row, entry);
+    else this.#fillFile(row, entry);
+  }
+
+  #fillFolder(row, entry) {
+    const { t, figures } = this.#around;
+    const [button, side] = row.children;
+    setAttribute(button, "aria-expanded", entry.open);
+    setText(button.lastElementChild, entry.name);
+    setText(side.firstElementChild, t("fetch.folder", { count: entry.count }));
+    setText(side.lastElementChild, figures.bytes(entry.bytes));
+  }
+
+  #fillFile(row, { name, file }) {
+    const { t, figures, icons, token } = this.#around;
+    const [label, side] = row.children;
+    const link = side.lastElementChild;
+    setIcon(label.firstElementChild, icons, /^video\//.test(file.type) ? "film" : "photo");
+    setName(label.lastElementChild, splitName(name));
+    setText(side.firstElementChild, figures.bytes(file.size));
+    setAttribute(link, "href", `/api/v1/d/${token}/files/${file.id}`);
+    setAttribute(link, "aria-label", t("fetch.download", { name }));
+  }
+}
