@@ -55,14 +55,16 @@ func (s Settings) withDefaults() Settings {
 }
 
 // Options are what a Service works with. DB, Blobs, Accounts and Mail are
-// needed; Queue may be nil, then only the sweep finds work.
+// needed.
 type Options struct {
 	DB       *db.DB
 	Blobs    *blob.Store
-	Queue    *jobs.Queue
 	Accounts *account.Service
 	Mail     *mail.Outbox
 	Settings Settings
+	// Hint gives the queue a hint. nil means that there is no queue: then the
+	// sweep does the work itself.
+	Hint func(ctx context.Context, h jobs.Hint) error
 	Now      func() time.Time
 	Rand     io.Reader
 	Log      *slog.Logger
@@ -73,7 +75,7 @@ type Options struct {
 type Service struct {
 	db       *db.DB
 	blobs    *blob.Store
-	queue    *jobs.Queue
+	enqueue  func(ctx context.Context, h jobs.Hint) error
 	accounts *account.Service
 	mail     *mail.Outbox
 	set      Settings
@@ -95,7 +97,7 @@ func New(o Options) *Service {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		db: o.DB, blobs: o.Blobs, queue: o.Queue, accounts: o.Accounts, mail: o.Mail,
+		db: o.DB, blobs: o.Blobs, enqueue: o.Hint, accounts: o.Accounts, mail: o.Mail,
 		set: o.Settings.withDefaults(), now: o.Now, rand: o.Rand, log: o.Log, owner: db.NewID(),
 	}
 }
@@ -109,10 +111,10 @@ func (s *Service) micros() int64 { return db.Micros(s.clock()) }
 // hint tells the queue of work that a row already tells of. Losing it only
 // costs time, so its failure is logged and nothing more.
 func (s *Service) hint(ctx context.Context, kind, id string) {
-	if s.queue == nil {
+	if s.enqueue == nil {
 		return
 	}
-	if err := s.queue.Enqueue(context.WithoutCancel(ctx), jobs.Hint{Kind: kind, ID: id}); err != nil {
+	if err := s.enqueue(context.WithoutCancel(ctx), jobs.Hint{Kind: kind, ID: id}); err != nil {
 		s.log.WarnContext(ctx, "hint not queued, the sweep will find it", "kind", kind, "id", id, "error", err)
 	}
 }

@@ -81,7 +81,7 @@ func (s *Service) yieldChore(ctx context.Context, name string) {
 func (s *Service) do(ctx context.Context, kind string, ids []string, run func(context.Context, string) error) error {
 	var errs []error
 	for _, id := range ids {
-		if s.queue != nil {
+		if s.enqueue != nil {
 			s.hint(ctx, kind, id)
 			continue
 		}
