@@ -160,9 +160,14 @@ func (s *Service) CreateShare(ctx context.Context, accountID, transferID string,
 		if err != nil || !ok {
 			return errors.Join(err, errNoChange)
 		}
-		if r.tokenSealed, _, err = s.accounts.SealSecret(ctx, tx, tokenLabel(r.id), []byte(r.token)); err != nil {
+		sealed, version, err := s.accounts.SealSecret(ctx, tx, tokenLabel(r.id), []byte(r.token))
+		if err != nil {
 			return err
 		}
+		if int64(version) != r.codeKey {
+			return fmt.Errorf("the code key changed meanwhile: %w", ErrKeyUnavailable)
+		}
+		r.tokenSealed = sealed
 		if err := s.insertShare(ctx, tx, r); err != nil {
 			return err
 		}
