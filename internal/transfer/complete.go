@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lenzeye/lenzeye/internal/account"
@@ -110,12 +111,10 @@ func (s *Service) completeLeased(ctx context.Context, f File) error {
 	// Done, or done before and only the answer was lost: the object tells.
 	info, err := s.blobs.Head(ctx, f.blobKey)
 	switch {
-	case errors.Is(err, blob.ErrNotFound):
+	case errors.Is(err, blob.ErrNotFound), err == nil && info.Size != seal.SealedSize(f.Size, f.PartSize):
 		return s.countLook(ctx, f)
 	case err != nil:
 		return fmt.Errorf("look at the object: %w", err)
-	case info.Size != seal.SealedSize(f.Size, f.PartSize):
-		return fmt.Errorf("the object has %d bytes, not %d: %w", info.Size, seal.SealedSize(f.Size, f.PartSize), ErrStorageUnavailable)
 	}
 	if parts, err = s.readBack(ctx, f, parts); err != nil {
 		return err
@@ -154,30 +153,33 @@ func (s *Service) adoptHeld(ctx context.Context, f File, up blob.Upload, parts [
 	if err != nil {
 		return nil, err
 	}
+	adopted := slices.Clone(parts)
+	for i, p := range parts {
+		h, ok := held[p.number]
+		if !ok || h.Size != seal.SealedLen(p.size) {
+			err := fmt.Errorf("the bucket does not hold part %d whole: %w", p.number, blob.ErrPartMismatch)
+			return nil, errors.Join(err, s.countLook(ctx, f))
+		}
+		if h.ETag != p.etag {
+			adopted[i].etag, adopted[i].crc32 = h.ETag, unverified
+		}
+	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		for i, p := range parts {
-			h, ok := held[p.number]
-			if !ok || h.Size != seal.SealedLen(p.size) {
-				return fmt.Errorf("the bucket does not hold part %d whole: %w", p.number, blob.ErrPartMismatch)
-			}
-			if h.ETag == p.etag {
+		for i, p := range adopted {
+			if p.etag == parts[i].etag {
 				continue
 			}
-			if _, err := tx.ExecContext(ctx, adoptETag, f.ID, p.number, h.ETag); err != nil {
+			if _, err := tx.ExecContext(ctx, adoptETag, f.ID, p.number, p.etag); err != nil {
 				return err
 			}
-			parts[i].etag, parts[i].crc32 = h.ETag, unverified
 		}
 		return nil
 	})
-	if errors.Is(err, blob.ErrPartMismatch) {
-		return nil, errors.Join(err, s.countLook(ctx, f))
-	}
 	if err != nil {
 		return nil, fmt.Errorf("follow the bucket's parts: %w", err)
 	}
 	s.log.WarnContext(ctx, "the bucket held other attempts than were recorded", "file", f.ID)
-	return parts, nil
+	return adopted, nil
 }
 
 func (s *Service) heldParts(ctx context.Context, up blob.Upload) (map[int]blob.PartInfo, error) {

@@ -49,7 +49,8 @@ func (u *PartUpload) count(ctx context.Context, a attempt) (Receipt, error) {
 // changedNothing tells that the transaction was rolled back for a reason of its
 // own.
 func changedNothing(err error) bool {
-	for _, reason := range []error{errRecorded, errFileMoved, errNotReceiving, account.ErrQuotaDrift, ErrTransferEnded, ErrTransferExpired} {
+	for _, reason := range []error{errRecorded, errFileMoved, errNotReceiving, account.ErrQuotaDrift,
+		ErrTransferEnded, ErrTransferExpired, ErrTransferMissing} {
 		if errors.Is(err, reason) {
 			return true
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/lenzeye/lenzeye/internal/seal"
 )
 
-// countLook notes one look that found neither upload nor object. Only looks
+// countLook notes one look that found neither upload nor whole object. Only looks
 // that agree for Settings.Lost make the parts due again: a bucket that is
 // briefly inconsistent, or a wrong one in a configuration, loses nothing.
 func (s *Service) countLook(ctx context.Context, f File) error {
@@ -28,7 +28,7 @@ func (s *Service) countLook(ctx context.Context, f File) error {
 		return fmt.Errorf("count a look: %w", missing(err, ErrFileMissing))
 	}
 	if looks < 3 || now.Sub(db.Time(since)) < s.set.Lost {
-		return fmt.Errorf("neither upload nor object is in the bucket (look %d): %w", looks, ErrStorageUnavailable)
+		return fmt.Errorf("neither upload nor whole object is in the bucket (look %d): %w", looks, ErrStorageUnavailable)
 	}
 	return s.newGeneration(ctx, f)
 }

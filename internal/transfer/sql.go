@@ -103,7 +103,7 @@ WHERE id = $1 AND state = 'receiving' RETURNING` + transferColumns
 	endExpired = `UPDATE transfers SET state = $2, ended_at = $3, purge_at = $3
 WHERE id = $1 AND state IN ('receiving', 'complete') AND expires_at <= $3 RETURNING` + transferColumns
 	endEmpty = `UPDATE transfers SET state = $2, ended_at = $3, purge_at = $3
-WHERE id = $1 AND state = 'receiving' AND files_total = 0 RETURNING` + transferColumns
+WHERE id = $1 AND state = 'receiving' AND counted = 0 RETURNING` + transferColumns
 
 	deleteTransfer = `UPDATE transfers SET state = 'deleted', prior_state = $2, ended_at = $3, purge_at = $4
 WHERE id = $1`
@@ -121,7 +121,7 @@ WHERE id = $1 AND state = 'purged' AND purge_at IS NOT NULL`
 
 	expiredDue = `SELECT` + transferColumns + ` FROM transfers
 WHERE state IN ('receiving', 'complete') AND (expires_at <= $1
-	OR (state = 'receiving' AND files_total = 0 AND created_at <= $2)) LIMIT $3`
+	OR (state = 'receiving' AND counted = 0 AND created_at <= $2)) LIMIT $3`
 	idleDue = `SELECT` + transferColumns + ` FROM transfers
 WHERE state = 'receiving' AND reserved = 1 AND last_part_at < $1 LIMIT $2`
 	purgeDue      = `SELECT id FROM transfers WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2`

@@ -14,7 +14,7 @@ import (
 const (
 	sweepBatch   = 500                 // rows that one step of a sweep takes at most
 	keepPurged   = 90 * 24 * time.Hour // a purged transfer's empty row, for its shares' last answer
-	emptyFor     = 24 * time.Hour      // a transfer without files
+	emptyFor     = 24 * time.Hour      // a transfer that never got a file
 	sweepLease   = 10 * time.Minute
 	choreSweep   = "transfer.sweep"
 	choreOrphans = "transfer.orphans"
@@ -100,8 +100,9 @@ func (s *Service) sweepSealing(ctx context.Context) error {
 	return s.do(ctx, JobSeal, ids, s.sealJob)
 }
 
-// sweepExpired ends what is over its time, and guests' transfers that never got
-// a file.
+// sweepExpired ends what is over its time, and transfers that never got a file.
+// One whose files were all deleted lives on: a guest deletes a file to declare
+// it anew.
 func (s *Service) sweepExpired(ctx context.Context) error {
 	now := s.clock()
 	due, err := queryAll(ctx, s.db, scanTransferRow, expiredDue, db.Micros(now), db.Micros(now.Add(-emptyFor)), sweepBatch)
@@ -111,7 +112,7 @@ func (s *Service) sweepExpired(ctx context.Context) error {
 	var errs []error
 	for _, t := range due {
 		statement := endExpired
-		if t.filesTotal == 0 && t.State == Receiving {
+		if t.counted == 0 && t.State == Receiving {
 			statement = endEmpty
 		}
 		err := s.endNow(ctx, t, statement, Expired, account.Event{Kind: account.EventTransferExpired})
