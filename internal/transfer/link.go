@@ -159,6 +159,18 @@ func (s *Service) Link(ctx context.Context, accountID, id string) (Link, error) 
 	return s.link(ctx, s.db, accountID, id)
 }
 
+// LinkBySlug gives one link of an account. Errors: ErrNotFound.
+func (s *Service) LinkBySlug(ctx context.Context, accountID, slug string) (Link, error) {
+	l, err := s.scanLink(s.db.QueryRowContext(ctx, linkBySlug, slug))
+	if err == nil && l.AccountID != accountID {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Link{}, fmt.Errorf("read link: %w", missing(err, ErrNotFound))
+	}
+	return l, nil
+}
+
 func (s *Service) link(ctx context.Context, q db.Querier, accountID, id string) (Link, error) {
 	l, err := s.scanLink(q.QueryRowContext(ctx, linkByID, id, accountID))
 	if err != nil {

@@ -65,9 +65,9 @@ type Options struct {
 	// Hint gives the queue a hint. nil means that there is no queue: then the
 	// sweep does the work itself.
 	Hint func(ctx context.Context, h jobs.Hint) error
-	Now      func() time.Time
-	Rand     io.Reader
-	Log      *slog.Logger
+	Now  func() time.Time
+	Rand io.Reader
+	Log  *slog.Logger
 }
 
 // Service does everything with transfers. Its methods may be called at once

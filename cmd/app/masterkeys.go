@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/lenzeye/lenzeye/internal/config"
+	"github.com/lenzeye/lenzeye/internal/seal"
+)
+
+// keyFile is where the local environment keeps its master keys.
+const keyFile = "master.keys"
+
+// masterKeys gives the ring of master keys. From the environment it stays as it
+// is; from the local file it is read again when a row names a version that it
+// lacks, since another command may have added one.
+type masterKeys struct {
+	path string // empty: from the environment
+
+	mu   sync.Mutex
+	ring *seal.Ring
+}
+
+// errNoMasterKeys means that there is no key file.
+var errNoMasterKeys = errors.New("there are no master keys")
+
+// openMasterKeys reads the keys. Without any it is errNoMasterKeys, and the
+// caller may make the first with makeMasterKeys.
+func openMasterKeys(cfg *config.Config) (*masterKeys, error) {
+	for _, given := range []config.Secret{cfg.MasterKeys, cfg.MasterKey} {
+		if given.IsSet() {
+			ring, err := seal.ParseRing(given.Reveal())
+			if err != nil {
+				return nil, userError{fmt.Errorf("MASTER_KEYS: %w", err)}
+			}
+			return &masterKeys{ring: ring}, nil
+		}
+	}
+	m := &masterKeys{path: filepath.Join(cfg.Data.Dir, keyFile)}
+	return m, m.read()
+}
+
+func (m *masterKeys) read() error {
+	text, err := os.ReadFile(m.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoMasterKeys
+	}
+	if err != nil {
+		return userError{fmt.Errorf("read master keys: %w", err)}
+	}
+	ring, err := seal.ParseRing(string(text))
+	if err != nil {
+		return userError{fmt.Errorf("%s: %w", m.path, err)}
+	}
+	m.ring = ring
+	return nil
+}
+
+// get is account.Options.Ring.
+func (m *masterKeys) get(_ context.Context, version uint32) (*seal.Ring, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if version != 0 && m.path != "" && !m.ring.Has(version) {
+		if err := m.read(); err != nil {
+			return nil, err
+		}
+	}
+	return m.ring, nil
+}
+
+// make writes the first key, durably and for its owner only, before anything is
+// sealed under it.
+func (m *masterKeys) make() error {
+	key, err := seal.GenerateMaster(rand.Reader)
+	if err != nil {
+		return err
+	}
+	text := "# Master keys of Lenzeye. Losing this file loses every file that was sent.\n" +
+		seal.FormatEntry(seal.MasterKey{Version: 1, Key: key}) + "\n"
+	if err := writeOnce(m.path, []byte(text)); err != nil {
+		return fmt.Errorf("write master keys: %w", err)
+	}
+	return m.read()
+}
+
+// writeOnce writes a new file that survives a power loss, and never one that is
+// there.
+func writeOnce(path string, content []byte) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/lenzeye/lenzeye/internal/jobs"
+	"github.com/lenzeye/lenzeye/internal/web"
+)
+
+// metrics counts what the packages below tell through their Observe functions.
+// The names are documented in docs/operations.md.
+type metrics struct {
+	registry *prometheus.Registry
+
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	received prometheus.Counter
+	sent     prometheus.Counter
+	broken   *prometheus.CounterVec
+	steps    *prometheus.HistogramVec
+	failures *prometheus.CounterVec
+	dropped  *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lenzeye_http_requests_total", Help: "Answered requests."}, []string{"route", "method", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "lenzeye_http_request_seconds", Help: "Time to answer a request.",
+			Buckets: []float64{.005, .05, .5, 5, 50, 500}}, []string{"route"}),
+		received: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "lenzeye_http_received_bytes_total", Help: "Bytes of request bodies that were read."}),
+		sent: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "lenzeye_http_sent_bytes_total", Help: "Bytes of answers' bodies."}),
+		broken: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lenzeye_http_broken_total", Help: "Answers with file content that ended early, by whose doing."},
+			[]string{"route", "by"}),
+		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "lenzeye_step_seconds", Help: "Time of steps of the database, the blob store and jobs.",
+			Buckets: []float64{.001, .01, .1, 1, 10, 100}}, []string{"part", "step"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lenzeye_step_failures_total", Help: "Steps that ended with an error."}, []string{"part", "step"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lenzeye_hints_dropped_total", Help: "Hints that a full queue refused; the sweep finds their rows."},
+			[]string{"kind"}),
+	}
+	m.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.requests, m.seconds, m.received, m.sent, m.broken, m.steps, m.failures, m.dropped,
+	)
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+// web gives the functions that internal/web calls.
+func (m *metrics) web() web.Observe {
+	return web.Observe{
+		Request: func(r web.Request) {
+			m.requests.WithLabelValues(r.Route, r.Method, strconv.Itoa(r.Status)).Inc()
+			m.seconds.WithLabelValues(r.Route).Observe(r.Duration.Seconds())
+			m.received.Add(float64(r.Received))
+			m.sent.Add(float64(r.Sent))
+		},
+		Broken: func(route string, theirs bool) {
+			by := "server"
+			if theirs {
+				by = "client"
+			}
+			m.broken.WithLabelValues(route, by).Inc()
+		},
+	}
+}
+
+// watch adds gauges that are read when somebody asks.
+func (m *metrics) watch(s *web.Server, q *jobs.Queue) {
+	gauge := func(name, help string, value func() int) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+			func() float64 { return float64(value()) }))
+	}
+	gauge("lenzeye_streams", "Parts' bodies in flight.", func() int { return s.Stats().Streams })
+	gauge("lenzeye_streams_waiting", "Parts' bodies that wait for their turn.", func() int { return s.Stats().StreamsWaiting })
+	gauge("lenzeye_downloads", "Answers with file content in flight.", func() int { return s.Stats().Downloads })
+	gauge("lenzeye_downloads_waiting", "Requests for file content that wait.", func() int { return s.Stats().DownloadsWaiting })
+	gauge("lenzeye_connections", "Open connections.", func() int { return s.Stats().Conns })
+	if q != nil {
+		gauge("lenzeye_jobs_waiting", "Hints that wait.", func() int { return q.Stats().Waiting })
+		gauge("lenzeye_jobs_running", "Handlers that run.", func() int { return q.Stats().Running })
+	}
+}
+
+func (m *metrics) database(op string, d time.Duration, err error) { m.step("database", op, d, err) }
+func (m *metrics) blob(op string, d time.Duration, err error)     { m.step("blob", op, d, err) }
+
+func (m *metrics) job(kind string, d time.Duration, err error) {
+	if errors.Is(err, jobs.ErrFull) {
+		m.dropped.WithLabelValues(kind).Inc()
+		return
+	}
+	m.step("job", kind, d, err)
+}
+
+func (m *metrics) step(part, step string, d time.Duration, err error) {
+	m.steps.WithLabelValues(part, step).Observe(d.Seconds())
+	if err != nil {
+		m.failures.WithLabelValues(part, step).Inc()
+	}
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/spf13/cobra"
+
+	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/config"
+	"github.com/lenzeye/lenzeye/internal/web"
+)
+
+func newServe(inv *invocation) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve guests and studios, and do the work behind it",
+		Long: `Serve guests and studios, and do the work behind it.
+
+Without any setting it keeps everything in the folder data: a SQLite database,
+the sealed files and the master key that opens them. The first start makes a
+studio with an upload link and an API token and prints both.
+
+SIGTERM or Ctrl-C drains: parts in flight finish, then it ends. A second signal
+ends at once.`,
+		Example: "  app serve\n  app serve --http.addr 127.0.0.1:9000 --data.dir /var/lib/lenzeye\n  APP_ENVIRONMENT=production app serve",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := inv.settings(cmd, needsOfServer()...)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), inv, cfg)
+		},
+	}
+	addSettings(cmd)
+	return cmd
+}
+
+// serve listens first, since its address is part of every link, and accepts
+// only when everything is open.
+func serve(ctx context.Context, inv *invocation, cfg *config.Config) (err error) {
+	log := newLogger(inv.io.err, cfg.Log)
+	limit := memoryLimit(inv.env, log)
+	listener, err := net.Listen("tcp", cfg.ListenAddr())
+	if err != nil {
+		return userError{fmt.Errorf("http.addr: %w", err)}
+	}
+	defer func() { _ = listener.Close() }()
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	p, err := open(starting, cfg, log, role{serves: true, works: true, listens: listener.Addr().String()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	server, err := p.newServer(inv, listener, limit)
+	if err != nil {
+		return err
+	}
+	if err := p.greet(starting, inv, listener); err != nil {
+		return err
+	}
+	return p.run(ctx, server, listener)
+}
+
+// run serves until ctx ends, then drains, and stops the queue last.
+func (p *parts) run(ctx context.Context, server *web.Server, listener net.Listener) error {
+	if err := p.queue.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start the queue: %w", err)
+	}
+	err := server.Serve(ctx, listener, p.cfg.HTTP.DrainTimeout)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.HTTP.DrainTimeout)
+	defer cancel()
+	return errors.Join(err, p.queue.Shutdown(stopping))
+}
+
+func (p *parts) newServer(inv *invocation, listener net.Listener, memory int64) (*web.Server, error) {
+	h := p.cfg.HTTP
+	build := readBuild(inv.env)
+	o := web.Options{
+		Transfers: p.transfers, Accounts: p.accounts, Catalog: p.catalog,
+		PublicURL: p.cfg.PublicURL(listener.Addr().String()),
+		Checks:    []web.Check{{Name: "database", Run: p.db.Ping}, {Name: "bucket", Run: p.blobs.Check}},
+		Observe:   p.metrics.web(), Log: p.log,
+		Build: api.Version{Version: build.Version, Commit: build.Commit, BuiltAt: build.BuiltAt, Go: build.Go},
+		Limits: web.Limits{
+			MaxStreams: p.cfg.MaxStreams(memory), StreamWait: h.StreamWait, MaxWaiting: h.MaxWaiting, MaxConns: h.MaxConns,
+			IdleTimeout: h.IdleTimeout, MinRate: int64(h.MinRate), KeepAlive: h.KeepAlive,
+			MaxRequestLine: int(h.MaxRequestLine), MaxHeaderField: int(h.MaxHeaderField), MaxHeaderBytes: int(h.MaxHeaderBytes),
+		},
+		TrustedProxies: h.TrustedProxies, CORSOrigins: h.CORSOrigins,
+	}
+	if p.cfg.MetricsOnMainListener() {
+		o.Metrics = p.metrics.handler()
+	}
+	s, err := web.New(o)
+	if err != nil {
+		return nil, userError{err}
+	}
+	p.metrics.watch(s, p.queue)
+	return s, nil
+}
+
+// memoryLimit takes Go's limit from the container unless GOMEMLIMIT is set, and
+// gives the container's own in bytes, 0 without one.
+func memoryLimit(env []string, log *slog.Logger) int64 {
+	limit, err := memlimit.FromCgroup()
+	if err != nil || limit == 0 || limit > math.MaxInt64 {
+		return 0
+	}
+	for _, kv := range env {
+		if strings.HasPrefix(kv, "GOMEMLIMIT=") {
+			return int64(limit)
+		}
+	}
+	debug.SetMemoryLimit(int64(float64(limit) * 0.9))
+	log.Info("memory limit taken from the container", "bytes", limit)
+	return int64(limit)
+}
+
+// greet says on the terminal where to go. In production nothing is made and
+// nothing is printed.
+func (p *parts) greet(ctx context.Context, inv *invocation, listener net.Listener) error {
+	address := p.cfg.PublicURL(listener.Addr().String())
+	p.log.Info("listening", "address", listener.Addr().String(), "public_url", address, "pid", os.Getpid())
+	if p.cfg.IsProduction() {
+		return nil
+	}
+	first, err := p.ensureStudio(ctx)
+	if err != nil {
+		return err
+	}
+	out := inv.io.out
+	fmt.Fprintf(out, "\n  Lenzeye is ready at %s\n\n", address)
+	if first.link.Slug != "" {
+		fmt.Fprintf(out, "  Guests send with this link:      %s/u/%s\n", address, first.link.Slug)
+	}
+	if first.token != "" {
+		fmt.Fprintf(out, "  API token of %s: %s\n", first.account.Email, first.token)
+		fmt.Fprintf(out, "  The token is shown this once; app seed makes another.\n")
+	}
+	if !p.hasGivenKeys() {
+		fmt.Fprintf(out, "\n  %s opens every stored file. Losing it loses the files: keep a copy elsewhere.\n", p.keys.path)
+	}
+	fmt.Fprintln(out)
+	return nil
+}

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lenzeye/lenzeye/internal/account"
+	"github.com/lenzeye/lenzeye/internal/blob"
+	"github.com/lenzeye/lenzeye/internal/catalog"
+	"github.com/lenzeye/lenzeye/internal/config"
+	"github.com/lenzeye/lenzeye/internal/db"
+	"github.com/lenzeye/lenzeye/internal/jobs"
+	"github.com/lenzeye/lenzeye/internal/mail"
+	"github.com/lenzeye/lenzeye/internal/transfer"
+)
+
+// role is what a command wants of the parts that it opens.
+type role struct {
+	serves  bool // holds the serve lock for life
+	works   bool // runs jobs
+	listens string
+}
+
+// parts are the opened parts of the program. This file is the one place where
+// database, blob store, queue and mail driver are chosen.
+type parts struct {
+	cfg       *config.Config
+	log       *slog.Logger
+	metrics   *metrics
+	db        *db.DB
+	blobs     *blob.Store
+	keys      *masterKeys
+	catalog   *catalog.Catalog
+	accounts  *account.Service
+	mail      *mail.Outbox
+	queue     *jobs.Queue
+	transfers *transfer.Service
+
+	closers []func() error // in the order of opening
+}
+
+// open opens everything a role needs, or gives back what it had opened.
+func open(ctx context.Context, cfg *config.Config, log *slog.Logger, r role) (p *parts, err error) {
+	p = &parts{cfg: cfg, log: log, metrics: newMetrics()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+			p = nil
+		}
+	}()
+	if err := p.openFolder(r); err != nil {
+		return p, err
+	}
+	if err := p.openDatabase(ctx, r); err != nil {
+		return p, err
+	}
+	if err := p.openBlobs(); err != nil {
+		return p, err
+	}
+	if err := p.openServices(r); err != nil {
+		return p, err
+	}
+	if err := p.openKeys(ctx, r); err != nil {
+		return p, err
+	}
+	return p, nil
+}
+
+// close gives back in reverse order.
+func (p *parts) close() error {
+	var errs []error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		errs = append(errs, p.closers[i]())
+	}
+	p.closers = nil
+	return errors.Join(errs...)
+}
+
+func (p *parts) onClose(f func() error) { p.closers = append(p.closers, f) }
+
+// usesFolder tells whether anything is kept in the data directory. In production
+// with a database and a bucket nothing is, and it may be read-only.
+func (p *parts) usesFolder() bool {
+	return p.usesSQLite() || !p.cfg.UsesBucket() || p.cfg.MailDriver() == config.MailFile || !p.hasGivenKeys()
+}
+
+func (p *parts) usesSQLite() bool { return p.cfg.Database().Engine == config.SQLite }
+
+func (p *parts) hasGivenKeys() bool { return p.cfg.MasterKeys.IsSet() || p.cfg.MasterKey.IsSet() }
+
+// openFolder makes the data directory and takes the serve lock where one
+// process at a time is a condition.
+func (p *parts) openFolder(r role) error {
+	if !p.usesFolder() {
+		return nil
+	}
+	if err := os.MkdirAll(p.cfg.Data.Dir, 0o700); err != nil {
+		return userError{fmt.Errorf("make data.dir: %w", err)}
+	}
+	if !r.serves || !p.usesSQLite() {
+		return nil
+	}
+	lock, err := db.LockServe(p.cfg.Data.Dir)
+	if errors.Is(err, db.ErrLocked) {
+		return userError{err}
+	}
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", p.cfg.Data.Dir, err)
+	}
+	p.onClose(lock.Unlock)
+	return nil
+}
+
+func (p *parts) openBlobs() (err error) {
+	if p.cfg.UsesBucket() {
+		return userError{errors.New("WASABI_BUCKET_NAME: this version keeps files in data.dir only; unset it")}
+	}
+	p.blobs, err = blob.OpenDir(blob.DirOptions{
+		Root: filepath.Join(p.cfg.Data.Dir, "blobs"), MinFree: int64(p.cfg.Storage.MinFree),
+		Observe: p.metrics.blob, Log: p.log,
+	})
+	if err != nil {
+		return userError{fmt.Errorf("open blobs in data.dir: %w", err)}
+	}
+	p.onClose(p.blobs.Close)
+	return nil
+}
+
+// openServices joins the services. Queue and transfers know each other, so the
+// queue is given as a function that works once it is open.
+func (p *parts) openServices(r role) (err error) {
+	if p.catalog, err = catalog.Load(); err != nil {
+		return fmt.Errorf("load messages: %w", err)
+	}
+	p.keys = &masterKeys{}
+	var quota *int64
+	if q := int64(p.cfg.Account.Quota); q > 0 {
+		quota = &q
+	}
+	p.accounts = account.New(account.Options{DB: p.db, Ring: p.ring, Quota: quota, Log: p.log})
+	if err := p.openMail(); err != nil {
+		return err
+	}
+	var hint func(context.Context, jobs.Hint) error
+	if r.works {
+		hint = func(ctx context.Context, h jobs.Hint) error { return p.queue.Enqueue(ctx, h) }
+	}
+	p.transfers = transfer.New(transfer.Options{
+		DB: p.db, Blobs: p.blobs, Accounts: p.accounts, Mail: p.mail, Hint: hint, Log: p.log,
+		Settings: transfer.Settings{
+			Unfinished: p.cfg.Retention.Unfinished, Complete: p.cfg.Retention.Complete, Undo: p.cfg.Retention.Undo,
+			MaxAge: p.cfg.Transfer.MaxAge, Grace: p.cfg.Sweep.Grace, MaxFiles: int64(p.cfg.Limits.MaxFiles),
+			PublicURL: p.cfg.PublicURL(r.listens),
+		},
+	})
+	if !r.works {
+		return nil
+	}
+	return p.openQueue()
+}
+
+// ring is where accounts find master keys; openKeys sets them.
+func (p *parts) ring(ctx context.Context, version uint32) (ringOf, error) {
+	return p.keys.get(ctx, version)
+}
+
+func (p *parts) openMail() (err error) {
+	o := mail.Options{
+		DB: p.db, Catalog: p.catalog, Seal: p.accounts.SealSecret, Open: p.accounts.OpenSecret,
+		From: p.cfg.Mail.Sender, GaveUp: p.mailGivenUp, Log: p.log,
+	}
+	if o.From == "" {
+		o.From = "Lenzeye <lenzeye@localhost.localdomain>"
+	}
+	if p.cfg.MailDriver() == config.MailFile {
+		files, err := mail.OpenFiles(filepath.Join(p.cfg.Data.Dir, "mail"), p.log)
+		if err != nil {
+			return userError{fmt.Errorf("open mail folder in data.dir: %w", err)}
+		}
+		p.onClose(files.Close)
+		o.Send = files.Send
+	}
+	if p.mail, err = mail.New(o); err != nil {
+		return userError{fmt.Errorf("SENDER_EMAIL: %w", err)}
+	}
+	return nil
+}
+
+func (p *parts) mailGivenUp(ctx context.Context, tx db.Querier, f mail.Failure) error {
+	return p.accounts.Record(ctx, tx, account.Event{
+		AccountID: f.AccountID, Kind: account.EventMailFailed,
+		Detail: map[string]any{"mail_id": f.MailID, "kind": f.Kind, "recipient": f.Recipient, "reason": f.Reason},
+	})
+}
+
+// openQueue opens the queue with everybody's jobs and chores.
+func (p *parts) openQueue() (err error) {
+	if p.cfg.UsesRedis() {
+		return userError{errors.New("REDIS_URL: this version runs jobs in the serving process only; unset it")}
+	}
+	work := p.transfers.Jobs()
+	chores := []jobs.Chore{
+		{Name: "transfer.sweep", Every: p.cfg.Sweep.Every, Timeout: 10 * time.Minute, Run: p.transfers.Sweep},
+		{Name: "account.sweep", Every: p.cfg.Sweep.Every, Run: p.accounts.Sweep},
+	}
+	if p.cfg.MailDriver() == config.MailFile {
+		for _, j := range p.mail.Jobs() {
+			work = append(work, jobs.Job{Kind: j.Kind, Run: j.Run})
+		}
+		chores = append(chores, jobs.Chore{Name: "mail.sweep", Every: p.cfg.Sweep.Every, Run: p.hintMail})
+	} else {
+		p.log.Warn("no mail can be sent: messages wait in the database", "driver", p.cfg.MailDriver())
+	}
+	p.queue, err = jobs.OpenInProcess(jobs.Options{
+		Jobs: work, Chores: chores, Concurrency: p.cfg.Worker.Concurrency, Log: p.log, Observe: p.metrics.job,
+	})
+	if err != nil {
+		return fmt.Errorf("open the queue: %w", err)
+	}
+	return nil
+}
+
+// hintMail hints at messages that wait for a try.
+func (p *parts) hintMail(ctx context.Context) error {
+	ids, err := p.mail.Due(ctx, 500)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := p.queue.Enqueue(ctx, jobs.Hint{Kind: mail.JobDeliver, ID: id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
