@@ -68,16 +68,45 @@ func (f *faults) hook(op blob.Op, when blob.When) error {
 	return fn(op, when)
 }
 
+// once lets one step fail, before it is done or with its answer lost, and calls
+// of it go through after that.
+func (f *faults) once(op blob.Op, when blob.When) {
+	done := false
+	f.set(func(o blob.Op, w blob.When) error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if o != op || w != when || done {
+			return nil
+		}
+		done = true
+		return blob.ErrUnavailable
+	})
+}
+
+// always lets every call of a step fail.
+func (f *faults) always(op blob.Op, when blob.When) {
+	f.set(func(o blob.Op, w blob.When) error {
+		if o == op && w == when {
+			return blob.ErrUnavailable
+		}
+		return nil
+	})
+}
+
 func (f *faults) set(fn func(op blob.Op, when blob.When) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fn = fn
 }
 
+// eachEngine runs a test on both engines and, when it has ended, holds every row
+// against the others.
 func eachEngine(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	testenv.EachEngine(t, func(t *testing.T, open func(testing.TB) *db.DB) {
-		test(t, newFixture(t, open(t), Settings{}))
+		f := newFixture(t, open(t), Settings{})
+		test(t, f)
+		f.checkRows(t)
 	})
 }
 
