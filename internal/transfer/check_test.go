@@ -312,4 +312,3 @@ func good(t testing.TB, errs []error, allowed ...error) (n int) {
 	}
 	return n
 }
-
