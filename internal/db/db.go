@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -91,6 +92,7 @@ type DB struct {
 	pool    *pgxpool.Pool
 	source  fs.FS // of the migrations
 	closing atomic.Bool
+	life    sync.RWMutex // held by each transaction for reading, by Close for writing
 }
 
 // Open opens the database and asks it once. It fails with ErrRefused for a wrong
@@ -122,6 +124,8 @@ func (d *DB) Close() error {
 	if d.closing.Swap(true) {
 		return nil
 	}
+	d.life.Lock()
+	defer d.life.Unlock()
 	var readErr error
 	if d.read != d.write {
 		readErr = d.read.Close() // first, so that the writer is last and folds the WAL in

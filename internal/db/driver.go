@@ -18,8 +18,7 @@ import (
 // connector opens connections, or takes them from pgxpool, within a limit of time.
 type connector struct {
 	driver.Connector
-	engine Engine
-	limit  time.Duration
+	limit time.Duration
 }
 
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
@@ -36,7 +35,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, fmt.Errorf("connection %T lacks the context methods", inner)
 	}
-	return &conn{fullConn: full, engine: c.engine}, nil
+	return &conn{full}, nil
 }
 
 // fullConn is what the connections of both drivers can do.
@@ -50,20 +49,19 @@ type fullConn interface {
 	driver.SessionResetter
 }
 
-type conn struct {
-	fullConn
-	engine Engine
-}
+type conn struct{ fullConn }
 
-// kind classifies err, and calls an error that closed the connection a loss.
+// kind classifies err. What the end of ctx broke is the error of ctx; any other
+// error that closed the connection is a loss.
 func (c *conn) kind(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || answered(err) {
+		return classify(err)
 	}
-	if pg, ok := c.fullConn.(*stdlib.Conn); ok && pg.Conn().IsClosed() && ctx.Err() == nil && !answered(err) {
-		if !errors.Is(err, driver.ErrBadConn) && !errors.Is(err, ErrUnavailable) {
-			return fmt.Errorf("%w: %w", errLost, err)
-		}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w (%v)", ctx.Err(), err)
+	}
+	if pg, ok := c.fullConn.(*stdlib.Conn); ok && pg.Conn().IsClosed() {
+		return fmt.Errorf("%w: %w", errLost, err)
 	}
 	return classify(err)
 }
@@ -172,14 +170,16 @@ type tx struct {
 	conn *conn
 }
 
-// Commit calls everything but an answer of the server an unknown outcome. A
-// FATAL answer ends the connection, and says nothing of a commit under way.
+// Commit calls a connection that ended meanwhile an unknown outcome, also where
+// the server said FATAL. It does not trust pgconn.SafeToRetry: pgx v5.12 answers
+// "conn closed", safe to retry, to a simple query that was sent and got no reply.
 func (t *tx) Commit() error {
-	err := t.Tx.Commit()
-	if err == nil || t.conn.engine != EnginePostgres {
-		return classify(err)
+	pg, ok := t.conn.fullConn.(*stdlib.Conn)
+	if ok && pg.Conn().IsClosed() {
+		return fmt.Errorf("%w before the commit", errLost)
 	}
-	if pg, ok := t.conn.fullConn.(*stdlib.Conn); ok && pg.Conn().IsClosed() {
+	err := t.Tx.Commit()
+	if err != nil && ok && pg.Conn().IsClosed() {
 		return fmt.Errorf("%w (%v)", ErrOutcomeUnknown, err)
 	}
 	return classify(err)

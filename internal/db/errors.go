@@ -68,13 +68,9 @@ func IsUnique(err error) bool {
 	return false
 }
 
-// classify adds its kind to an error of a driver, once. What database/sql and
-// the callers compare by identity passes as it is.
+// classify adds its kind to an error of a driver, once.
 func classify(err error) error {
-	if err == nil || err == io.EOF || errors.Is(err, driver.ErrBadConn) || errors.Is(err, driver.ErrSkip) {
-		return err
-	}
-	if classified(err) {
+	if err == nil || classified(err) {
 		return err
 	}
 	if kind := kindOf(err); kind != nil {
@@ -109,8 +105,10 @@ func kindOf(err error) error {
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return errLost
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) {
-		return errLost
+	for _, lost := range []error{driver.ErrBadConn, pgconn.ErrConnClosed, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed} {
+		if errors.Is(err, lost) {
+			return errLost
+		}
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (d *DB) openPostgres(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	inner := stdlib.GetPoolConnector(d.pool)
-	d.write = sql.OpenDB(connector{Connector: inner, engine: EnginePostgres, limit: d.opts.AcquireTimeout})
+	d.write = sql.OpenDB(connector{Connector: inner, limit: d.opts.AcquireTimeout})
 	d.write.SetMaxIdleConns(-1) // pgxpool keeps them
 	d.read = d.write
 	if err := d.Ping(ctx); err != nil {

@@ -77,7 +77,7 @@ func (d *DB) sqliteHandle(pragmas string, conns int) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	handle := sql.OpenDB(connector{Connector: inner, engine: EngineSQLite, limit: d.opts.AcquireTimeout})
+	handle := sql.OpenDB(connector{Connector: inner, limit: d.opts.AcquireTimeout})
 	handle.SetMaxOpenConns(conns)
 	handle.SetMaxIdleConns(conns)
 	return handle, nil

@@ -19,12 +19,16 @@ const (
 // PostgreSQL. It commits when fn returns nil and rolls back otherwise, also when
 // fn panics. Where the transaction lost against another one, or its connection
 // before the commit, it runs again, five times at most: fn must be repeatable,
-// wrap errors with %w, and neither commit, roll back nor keep tx.
+// wrap errors with %w, and neither commit, roll back nor keep tx. It returns after
+// the first statement that failed, since PostgreSQL refuses all that follow, and
+// it does not call InTx.
 //
 // A cancelled ctx ends the transaction until its commit has begun; the commit
 // itself runs on, for AcquireTimeout at most, so that a caller that goes away
 // does not leave its outcome open.
 func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) error) error {
+	d.life.RLock()
+	defer d.life.RUnlock()
 	began := time.Now()
 	err := d.repeat(ctx, fn)
 	d.opts.Observe("tx", time.Since(began), err)

@@ -1,0 +1,97 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lenzeye/lenzeye/internal/db"
+)
+
+func TestServeLockHoldsAcrossProcesses(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	lock, err := db.LockServe(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line := begin(t, "serve", dir).line(t); !strings.Contains(line, "locked by another process") || !strings.Contains(line, "PostgreSQL") {
+		t.Errorf("a second serve says %q", line)
+	}
+	if _, err := db.LockServe(dir); !errors.Is(err, db.ErrLocked) {
+		t.Errorf("a second lock in this process: %v", err)
+	}
+	if _, ok, err := db.TryLockServe(dir); ok || err != nil {
+		t.Errorf("try: %v, %v", ok, err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	other := begin(t, "serve", dir)
+	if line := other.line(t); line != "ok" {
+		t.Fatalf("after the unlock: %q", line)
+	}
+	if _, ok, err := db.TryLockServe(dir); ok || err != nil {
+		t.Errorf("try beside the other process: %v, %v", ok, err)
+	}
+	if err := other.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = other.cmd.Wait() // killed, as it should be
+	lock, ok, err := db.TryLockServe(dir)
+	if !ok || err != nil {
+		t.Fatalf("after the other was killed: %v, %v", ok, err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLockThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.LockServe(file); err == nil || errors.Is(err, db.ErrLocked) {
+		t.Errorf("serve: %v", err)
+	}
+	if _, ok, err := db.TryLockServe(file); ok || err == nil {
+		t.Errorf("try: %v, %v", ok, err)
+	}
+	if _, err := db.LockMigrate(t.Context(), file); err == nil || errors.Is(err, db.ErrLocked) {
+		t.Errorf("migrate: %v", err)
+	}
+}
+
+func TestMigrateLockWaits(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, err := db.LockMigrate(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := db.LockMigrate(ctx, dir); !errors.Is(err, db.ErrLocked) {
+		t.Errorf("while it is held: %v", err)
+	}
+	got := make(chan error, 1)
+	go func() {
+		second, err := db.LockMigrate(t.Context(), dir)
+		if err == nil {
+			err = second.Unlock()
+		}
+		got <- err
+	}()
+	if err := first.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-got; err != nil {
+		t.Errorf("after the unlock: %v", err)
+	}
+}
