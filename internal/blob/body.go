@@ -146,6 +146,13 @@ func (s *sink) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// whole reports whether the reader was read to its end, and that at its size.
+func (b *body) whole() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended
+}
+
 // close ends the body's life and returns its failure. A nil with a driver that
 // reported success means that every byte was read.
 func (b *body) close() error {

@@ -2,6 +2,8 @@ package blob
 
 import (
 	"testing"
+
+	"github.com/lenzeye/lenzeye/internal/testenv"
 )
 
 // harness is one kind of store under the suite.
@@ -20,7 +22,20 @@ func harnesses() []harness {
 			s, err := OpenDir(DirOptions{Root: t.TempDir(), MinPart: 5 << 20})
 			return closing(t, s, err)
 		}, 5 << 20},
+		{"bucket", func(t *testing.T) *Store { return openTestBucket(t, s3Options(testenv.S3(t))) }, 5 << 20},
 	}
+}
+
+func s3Options(s testenv.S3Server) S3Options {
+	return S3Options{
+		Bucket: s.Bucket, Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey,
+	}
+}
+
+func openTestBucket(t *testing.T, o S3Options) *Store {
+	t.Helper()
+	s, err := OpenS3(o)
+	return closing(t, s, err)
 }
 
 func openTestDir(t *testing.T, root string) *Store {

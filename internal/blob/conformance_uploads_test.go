@@ -68,9 +68,9 @@ func testCutRepeat(s suite) {
 }
 
 func testMismatch(s suite) {
-	key, data := s.key(), pattern(1, s.part)
+	key, data, other := s.key(), pattern(1, s.part), pattern(2, s.part)
 	u := s.create(key)
-	one, two := s.send(u, 1, data), s.send(u, 2, data)
+	one, two := s.send(u, 1, data), s.send(u, 2, other)
 	for _, refs := range [][]PartRef{
 		{{1, one.ETag}, {2, one.ETag}},
 		{{1, "00000000000000000000000000000000"}},
@@ -83,7 +83,7 @@ func testMismatch(s suite) {
 		s.is(err, ErrNotFound)
 	}
 	s.must(s.Complete(s.Context(), u, []PartRef{one, two}))
-	s.holds(key, slices.Concat(data, data))
+	s.holds(key, slices.Concat(data, other))
 }
 
 func testSmallParts(s suite) {

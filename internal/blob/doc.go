@@ -1,11 +1,12 @@
-// Package blob keeps sealed objects: in a directory, or in memory for tests.
-// It is written for what S3 promises, so that a bucket is one more driver.
+// Package blob keeps sealed objects: in a bucket of S3, in a directory, or in
+// memory for tests. All of them promise what S3 does, and one suite holds them
+// to it.
 //
 // A Store is one concrete type for every kind of place. It hides how a place
 // names, pages, locks and fails, and adds what is the same for all of them:
 // the key grammar, the check of lengths, the classes of errors, observation.
 // It knows nothing of files, accounts or encryption, and imports nothing of
-// this project.
+// this project; of third parties, the SDK of S3.
 //
 // # Keys
 //
@@ -38,6 +39,29 @@
 //
 // Each is one of the classes in errors.go, or the cause of a cancelled context.
 // The text has the step and the key; keys say nothing about a person.
+//
+// # The bucket
+//
+// Nil from Put, PutPart, CreateUpload and Complete is the store's own word, of
+// which a 200 is only a part: a body must have been read to its end, a Complete
+// answered to its end, and without an error in it. As durable as the bucket is
+// what it confirmed. Of the attempts at a part it keeps one, the last that it
+// confirmed; an ETag may be a digest of the bytes, and is compared with nothing.
+//
+// Bodies go out unhashed, with their exact length, never as aws-chunked, once.
+// One that fails resets its connection, so that no server takes what it has for
+// the whole. A store that refuses a large body says so before it is read. Calls
+// are repeated, with waits that adapt. A repeated CreateUpload may leave an
+// upload that nobody knows, which Uploads shows, and a repeated Complete may
+// find its own work done: ErrUploadNotFound. Calls, bodies out and ranges in
+// have connections of their own, each kind in a bounded number. One on which no
+// byte moves for ReadTimeout is given up.
+//
+// It takes these permissions. On the bucket: s3:ListBucket (without it a
+// missing object is ErrDenied) and s3:ListBucketMultipartUploads. On v1/* in it:
+// s3:PutObject, s3:GetObject, s3:DeleteObject, s3:AbortMultipartUpload and
+// s3:ListMultipartUploadParts. The bucket may hold other things; they are never
+// touched. docs/s3.md has the policy, and what is special about Wasabi.
 //
 // # The directory
 //

@@ -39,6 +39,9 @@ var (
 	// ErrUnavailable: any other failure of the store. The step may have been
 	// done all the same; it can be tried again.
 	ErrUnavailable = errors.New("blob: store unavailable")
+	// ErrNoBucket: an ErrUnavailable; the bucket is not at this endpoint and
+	// region. Nothing can be concluded about what it held.
+	ErrNoBucket = fmt.Errorf("%w: no such bucket here", ErrUnavailable)
 )
 
 // classed reports whether err already belongs to one of the package's classes.

@@ -52,7 +52,7 @@ type objects interface {
 }
 
 // Store keeps sealed objects. It is safe for concurrent use. The zero value
-// does not work; use OpenDir or OpenMem.
+// does not work; use OpenS3, OpenDir or OpenMem.
 type Store struct {
 	objects objects
 	uploads uploads
@@ -61,7 +61,7 @@ type Store struct {
 	fault   func(op Op, when When) error
 }
 
-// Close lets go of what the store holds open. Calls after it fail.
+// Close lets go of what the store holds open, which is not used after it.
 func (s *Store) Close() error { return s.objects.close() }
 
 // do runs one step: faults, classes, message and observation in one place.

@@ -19,7 +19,7 @@ type Upload struct {
 type PartInfo struct {
 	Number   int
 	Size     int64     // bytes
-	ETag     string    // opaque; names one attempt at the part
+	ETag     string    // opaque; attempts with other bytes have another one
 	Modified time.Time // by the store's clock
 }
 
