@@ -116,10 +116,27 @@ func (p *pages) downloadPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	share, studio, err := p.transfers.ViewShare(r.Context(), token)
-	if err != nil && !(unlocked && errors.Is(err, transfer.ErrShareUsedUp)) {
+	if err != nil {
+		return err
+	}
+	// One that is used up still serves those who gave the code in time.
+	if err := endOfShare(share.State); err != nil && !unlocked {
 		return err
 	}
 	return p.render(w, http.StatusOK, "download", p.downloadView(r, token, share, studio, unlocked))
+}
+
+// endOfShare is why a share opens no more, or nil.
+func endOfShare(state string) error {
+	switch state {
+	case transfer.ShareExpired:
+		return transfer.ErrShareExpired
+	case transfer.ShareRevoked:
+		return transfer.ErrShareRevoked
+	case transfer.ShareUsedUp:
+		return transfer.ErrShareUsedUp
+	}
+	return nil
 }
 
 // unlocked tells whether this browser has given the code already.

@@ -189,7 +189,7 @@ test("folders are walked to the end, and what cannot be opened is named", async 
     [["Card/1.jpg", true], ["Card/gone.jpg", false], ["Card/Sub/2.jpg", true], ["lone.jpg", true]]);
   const picked = new File(["z"], "3.jpg");
   Object.defineProperty(picked, "webkitRelativePath", { value: "Trip/3.jpg" });
-  assert.deepEqual(fromInput([picked, new File([], "4.jpg")]).map(({ path }) => path), ["Trip/3.jpg", "4.jpg"]);
+  assert.deepEqual(fromInput([picked, new File([], "4.jpg")]).map(({ path }) => path), ["4.jpg", "Trip/3.jpg"]);
 });
 
 test("the tree counts, opens and finds", () => {

@@ -26,8 +26,8 @@ export function figures(language) {
   const plain = new Intl.NumberFormat(language);
   const unit = (name, options) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short", ...options });
   const sizes = UNITS.map((name, i) => unit(name, i === 0 ? { unitDisplay: "long" } : { minimumFractionDigits: 1, maximumFractionDigits: 1 }));
-  const day = new Intl.DateTimeFormat(language, { dateStyle: "long" });
-  const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+  // "en" alone writes days as in America; the catalogue does not.
+  const day = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle: "long" });
   return {
     /** @param {number} n */
     number: (n) => plain.format(n),
@@ -46,7 +46,5 @@ export function figures(language) {
     },
     /** @param {string | Date} date */
     day: (date) => day.format(new Date(date)),
-    /** @param {string | Date} date */
-    time: (date) => clock.format(new Date(date)),
   };
 }

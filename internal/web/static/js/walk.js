@@ -12,7 +12,7 @@
  * @returns {Found[]}
  */
 export function fromInput(files) {
-  return Array.from(files, (file) => ({ path: file.webkitRelativePath || file.name, file }));
+  return inOrder(Array.from(files, (file) => ({ path: file.webkitRelativePath || file.name, file })));
 }
 
 /**
@@ -32,7 +32,13 @@ export async function fromDrop(transfer) {
     if (entry) await walk(entry, "", found);
     else if (file) found.push({ path: file.name, file });
   }
-  return found;
+  return inOrder(found);
+}
+
+/** As people count: 2 before 10. Browsers give a folder's files in any order. */
+function inOrder(found) {
+  const { compare } = new Intl.Collator(undefined, { numeric: true });
+  return found.sort((a, b) => compare(a.path, b.path));
 }
 
 async function walk(entry, folder, found) {

@@ -1,0 +1,145 @@
+package web
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/catalog"
+)
+
+// sources reads files of a folder, by name.
+func sources(t *testing.T, files fs.FS, pattern string) map[string]string {
+	t.Helper()
+	names, err := fs.Glob(files, pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%s: %d files, %v", pattern, len(names), err)
+	}
+	out := map[string]string{}
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = string(text)
+	}
+	return out
+}
+
+func english(t *testing.T) catalog.Language {
+	t.Helper()
+	c, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Match("en")
+}
+
+// prefixesOf says which keys the scripts of a page are given.
+func prefixesOf(script string) []string {
+	switch filepath.Base(script) {
+	case "download.js", "sharerows.js":
+		return []string{"fetch.", "error."}
+	}
+	return []string{"send.", "error."}
+}
+
+// TestEveryTextThatPagesUseExists holds templates and scripts to the catalogue.
+func TestEveryTextThatPagesUseExists(t *testing.T) {
+	t.Parallel()
+	texts := english(t)
+	used := map[string]bool{}
+	calls := regexp.MustCompile(`\.T "([^"]+)"`)
+	for name, source := range sources(t, templateFiles, "templates/*.html") {
+		for _, found := range calls.FindAllStringSubmatch(source, -1) {
+			used[found[1]] = true
+			if !texts.Has(found[1]) {
+				t.Errorf("%s uses %s, which is not in the catalogue", name, found[1])
+			}
+		}
+	}
+	keys := regexp.MustCompile(`["'\x60]((?:send|fetch|error)\.[a-z_.]+)["'\x60]`)
+	for name, source := range sources(t, staticFiles, "static/js/*.js") {
+		for _, found := range keys.FindAllStringSubmatch(source, -1) {
+			used[found[1]] = true
+			given := slices.ContainsFunc(prefixesOf(name), func(prefix string) bool { return strings.HasPrefix(found[1], prefix) })
+			if !given || !texts.Has(found[1]) {
+				t.Errorf("%s uses %s, which its page does not have", name, found[1])
+			}
+		}
+	}
+	if len(used) < 150 {
+		t.Errorf("only %d keys were found in the sources", len(used))
+	}
+	// Keys that are put together from a state or a code.
+	made := regexp.MustCompile(`^(error\.|problem\.|send\.row\.|mail\.)`)
+	for _, prefix := range []string{"send.", "fetch.", "upload.", "download.", "home."} {
+		for key := range texts.Messages(prefix) {
+			base := strings.TrimSuffix(strings.TrimSuffix(key, ".one"), ".other")
+			if !used[base] && !made.MatchString(base) {
+				t.Errorf("%s is used nowhere", base)
+			}
+		}
+	}
+}
+
+func TestEveryCodeHasASentence(t *testing.T) {
+	t.Parallel()
+	texts := english(t)
+	for _, info := range api.Codes() {
+		if !texts.Has("error." + string(info.Code)) {
+			t.Errorf("%s has no sentence", info.Code)
+		}
+	}
+	for _, state := range []string{"waiting", "checking", "sent"} {
+		if !texts.Has("send.row." + state) {
+			t.Errorf("the state %s has no word", state)
+		}
+	}
+}
+
+// TestTemplatesAreQuietAboutStyle finds what the content policy would refuse.
+func TestTemplatesAreQuietAboutStyle(t *testing.T) {
+	t.Parallel()
+	inline := regexp.MustCompile(`(?i)\sstyle=|\son\w+=|<style|javascript:|<script(?: type="module"[^>]* src=| type="application/json")?`)
+	for name, source := range sources(t, templateFiles, "templates/*.html") {
+		for _, found := range inline.FindAllString(source, -1) {
+			if !strings.HasPrefix(found, "<script ") {
+				t.Errorf("%s has %q", name, found)
+			}
+		}
+	}
+	for name, source := range sources(t, staticFiles, "static/*/*") {
+		if strings.Contains(source, "//cdn") || strings.Contains(source, "@import") || strings.Contains(source, "eval(") {
+			t.Errorf("%s loads or runs what is not its own", name)
+		}
+	}
+}
+
+// TestScriptModules runs the scripts' own tests, which need no browser.
+func TestScriptModules(t *testing.T) {
+	t.Parallel()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal("node is not installed: apt-get install -y --no-install-recommends nodejs")
+	}
+	files, err := filepath.Glob("jstest/*.test.js")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d test files, %v", len(files), err)
+	}
+	command := exec.CommandContext(t.Context(), node, append([]string{"--test"}, files...)...)
+	command.Env = os.Environ()
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "# fail 0") && !strings.Contains(string(out), "fail 0") {
+		t.Errorf("node did not say that nothing failed:\n%s", out)
+	}
+}
