@@ -30,6 +30,10 @@ type call struct {
 	access transfer.Access // for whom, where the route takes tokens of accounts or uploads
 }
 
+// linger is how long bytes that nobody authorised are still taken off the wire,
+// so that the answer is not lost in a reset.
+const linger = time.Second
+
 // handlerOf wraps a row of the table: who calls, then the handler, then its
 // error as an answer.
 func (s *Server) handlerOf(rt *route) http.Handler {
@@ -44,6 +48,7 @@ func (s *Server) handlerOf(rt *route) http.Handler {
 		err := c.authenticate()
 		if err != nil && rt.body != "" { // nobody authorised these bytes: they are not waited for
 			rw.Header().Set("Connection", "close")
+			_ = rw.rc.SetReadDeadline(time.Now().Add(linger))
 		}
 		if err == nil {
 			err = rt.handle(s, c)

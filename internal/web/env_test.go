@@ -33,13 +33,19 @@ type env struct {
 	clock  *clock
 	fault  *fault
 	log    *logBuffer
+	// document is held to every JSON answer that do gets.
+	document *documented
 
 	studio, other     string // API tokens of two accounts
 	account, otherAcc account.Account
 	link              transfer.Link
 	stop              context.CancelFunc // begins to drain
-	served            chan error
+	ended             chan struct{}      // Serve has returned
+	serveErr          error              // what it returned
 }
+
+// drainFor is how long servers of tests drain.
+const drainFor = 5 * time.Second
 
 const testRing = "1:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
@@ -79,8 +85,9 @@ func newEnv(t *testing.T, change func(*Options)) *env {
 	}
 	e.Server, err = New(o)
 	e.must(err)
+	e.document = newDocumented(t, e.openAPI)
 	e.seed()
-	e.serve(l)
+	e.serve(l, drainFor)
 	return e
 }
 
@@ -100,15 +107,18 @@ func (e *env) seed() {
 	e.must(err)
 }
 
-func (e *env) serve(l net.Listener) {
+func (e *env) serve(l net.Listener, drain time.Duration) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(e.t.Context()))
-	e.stop, e.served = stop, make(chan error, 1)
+	e.stop, e.ended = stop, make(chan struct{})
 	e.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
-	go func() { e.served <- e.Serve(ctx, l, 5*time.Second) }()
+	go func() {
+		defer close(e.ended)
+		e.serveErr = e.Serve(ctx, l, drain)
+	}()
 	e.t.Cleanup(func() {
 		e.client.CloseIdleConnections()
 		stop()
-		<-e.served
+		<-e.ended
 	})
 }
 
@@ -156,6 +166,7 @@ func (e *env) do(method, path, token string, body any, headers ...string) answer
 	if err != nil {
 		e.t.Fatalf("%s %s: read answer: %v", method, path, err)
 	}
+	e.document.check(e.t, req, resp, got)
 	return answer{resp, got}
 }
 

@@ -156,6 +156,12 @@ func implied(rt route) []api.Code {
 	if rt.list {
 		codes = append(codes, api.QueryInvalid)
 	}
+	if rt.body != "" || rt.maxBody != 0 || rt.media == octets {
+		codes = append(codes, api.Busy, api.Draining)
+	}
+	if rt.media == octets {
+		codes = append(codes, api.FileDamaged, api.StorageUnavailable)
+	}
 	return codes
 }
 

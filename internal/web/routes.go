@@ -70,7 +70,7 @@ func guestRoutes() []route {
 			body: octets, response: api.Receipt{}, handle: (*Server).putPart,
 			problems: []api.Code{api.LengthRequired, api.PartNotFound, api.PartSizeMismatch, api.DigestInvalid,
 				api.DigestMismatch, api.PartConflict, api.TransferEnded, api.TransferExpired, api.QuotaExceeded,
-				api.SealingMismatch, api.Stalled, api.StorageUnavailable, api.StorageFull}},
+				api.SealingMismatch, api.BodyCut, api.Stalled, api.StorageUnavailable, api.StorageFull}},
 		{method: "GET", pattern: "/api/v1/files/{id}", summary: "A file", tokens: either(),
 			response: api.File{}, handle: (*Server).file},
 		{method: "GET", pattern: "/api/v1/files/{id}/parts", summary: "The recorded parts of a file", tokens: either(),

@@ -1,0 +1,201 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lenzeye/lenzeye/internal/api"
+)
+
+const healthRequest = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+func TestOldestIdleConnectionMakesRoom(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, func(o *Options) { o.Limits.MaxConns = 4 })
+	e.client.CloseIdleConnections()
+	var conns []raw
+	for range 5 {
+		c := e.dial()
+		_, err := io.WriteString(c, healthRequest)
+		e.must(err)
+		if a := c.answer(e); a.StatusCode != 200 {
+			t.Fatalf("%d", a.StatusCode)
+		}
+		conns = append(conns, c)
+	}
+	conns[0].closed(t)
+	for _, c := range conns[1:] {
+		_, err := io.WriteString(c, healthRequest)
+		e.must(err)
+		if a := c.answer(e); a.StatusCode != 200 {
+			t.Errorf("a younger one: %d", a.StatusCode)
+		}
+	}
+	if n := e.Stats().Conns; n > 4 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+func TestBodiesLeaveConnectionsFree(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, func(o *Options) { o.Limits.MaxConns = 8 })
+	e.client.CloseIdleConnections()
+	st := e.start()
+	for i := range 6 {
+		f := e.declareFile(st, fmt.Sprint("f", i), 4)
+		c := e.beginPut(st, f, 4, nil, "Expect: 100-continue\r\n")
+		if line, err := c.ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+			t.Fatalf("body %d: %q, %v", i, line, err)
+		}
+	}
+	f := e.declareFile(st, "one more", 4)
+	c := e.beginPut(st, f, 4, nil, "Expect: 100-continue\r\n")
+	if p := c.answer(e).problem(t); p.Code != api.Busy {
+		t.Errorf("the seventh body of eight connections: %+v", p)
+	}
+	for range 10 {
+		c := e.dial()
+		_, err := io.WriteString(c, healthRequest)
+		e.must(err)
+		if a := c.answer(e); a.StatusCode != 200 {
+			t.Errorf("health: %d", a.StatusCode)
+		}
+	}
+}
+
+// What an idle connection may cost: net/http's two buffers of 4 KiB, stacks and
+// structures. The test's own end of each connection is in it too.
+const idleCost = 28 << 10
+
+func TestAThousandIdleConnections(t *testing.T) {
+	e := newEnv(t, nil)
+	before := memory()
+	const count = 1000
+	conns := make([]net.Conn, count)
+	buf := make([]byte, 4<<10)
+	for i := range conns {
+		c, err := net.Dial("tcp", strings.TrimPrefix(e.base, "http://"))
+		e.must(err)
+		defer c.Close() //nolint:errcheck // it is idle
+		_, err = io.WriteString(c, healthRequest)
+		e.must(err)
+		_, err = c.Read(buf)
+		e.must(err)
+		conns[i] = c
+	}
+	cost := (memory() - before) / count
+	t.Logf("an idle connection costs %d bytes", cost)
+	if cost > idleCost {
+		t.Errorf("an idle connection costs %d bytes", cost)
+	}
+	start := time.Now()
+	if a := e.do("GET", "/readyz", "", nil); a.StatusCode != 200 {
+		t.Errorf("readyz: %d", a.StatusCode)
+	}
+	t.Logf("readyz took %v", time.Since(start))
+	_, err := io.WriteString(conns[0], healthRequest)
+	e.must(err)
+	if _, err := conns[0].Read(buf); err != nil {
+		t.Errorf("the first is no longer there: %v", err)
+	}
+}
+
+func memory() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
+}
+
+func TestDrainLetsPartsFinish(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	st := e.start()
+	f := e.declareFile(st, "a", 4)
+	slow := e.beginPut(st, f, 4, nil, "Expect: 100-continue\r\n")
+	_, err := slow.ReadString('\n')
+	e.must(err)
+	_, _ = slow.ReadString('\n')
+	e.stop()
+	waitFor(t, func() bool { return e.draining.Load() })
+	_, err = io.WriteString(slow, "abcd")
+	e.must(err)
+	if a := slow.answer(e); a.StatusCode != 200 {
+		t.Errorf("the part in flight: %d %s", a.StatusCode, a.body)
+	}
+	<-e.ended
+	if e.serveErr != nil {
+		t.Errorf("a clean drain: %v", e.serveErr)
+	}
+	if _, err := net.Dial("tcp", strings.TrimPrefix(e.base, "http://")); err == nil {
+		t.Error("it still listens")
+	}
+}
+
+func TestDrainEndsWhatNeverFinishes(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	e.stop()
+	<-e.ended
+	e.draining.Store(false)
+	fresh, err := New(e.options)
+	e.must(err)
+	e.Server = fresh
+	l, err := net.Listen("tcp", strings.TrimPrefix(e.base, "http://"))
+	e.must(err)
+	e.serve(l, 50*time.Millisecond)
+	st := e.start()
+	f := e.declareFile(st, "a", 4)
+	slow := e.beginPut(st, f, 4, nil, "Expect: 100-continue\r\n")
+	_, err = slow.ReadString('\n')
+	e.must(err)
+	e.stop()
+	<-e.ended
+	if e.serveErr == nil {
+		t.Error("a drain that cut a part was clean")
+	}
+	slow.closed(t)
+}
+
+func TestDraining(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	st := e.start()
+	f := e.declareFile(st, "a", 4)
+	e.drain()
+	if r := ask[api.Readiness](e, 503, "GET", "/readyz", "", nil); r.Status != "draining" {
+		t.Errorf("%+v", r)
+	}
+	e.wantProblem(api.Draining, "PUT", "/api/v1/files/"+f.ID+"/parts/1", st.UploadToken, []byte("abcd"))
+	if a := e.do("GET", "/healthz", "", nil); a.StatusCode != 200 {
+		t.Errorf("health: %d", a.StatusCode)
+	}
+}
+
+func TestServeSaysWhyItCannot(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	e.must(err)
+	e.must(l.Close())
+	if err := e.Serve(t.Context(), l, time.Second); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// waitFor yields until something becomes true that has no channel to tell.
+func waitFor(t *testing.T, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("it did not happen within 10 s")
+		}
+	}
+}
