@@ -57,7 +57,7 @@ func serve(ctx context.Context, inv *invocation, cfg *config.Config) (err error)
 	defer func() { _ = listener.Close() }()
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	p, err := open(starting, cfg, log, role{serves: true, works: true, listens: listener.Addr().String()})
+	p, err := open(starting, cfg, log, role{serves: true, works: true, listens: listener.Addr().String(), memory: limit})
 	if err != nil {
 		return err
 	}

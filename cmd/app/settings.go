@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,7 +18,7 @@ func addSettings(cmd *cobra.Command) {
 		if k.Flag == "" {
 			continue
 		}
-		usage := k.Doc
+		usage := strings.ReplaceAll(k.Doc, "`", "") // to pflag a back-quoted word names the value
 		if k.Default != "" {
 			usage += fmt.Sprintf(" (default %s)", k.Default)
 		}

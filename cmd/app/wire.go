@@ -21,9 +21,10 @@ import (
 
 // role is what a command wants of the parts that it opens.
 type role struct {
-	serves  bool // holds the serve lock for life
-	works   bool // runs jobs
-	listens string
+	serves  bool   // holds the serve lock for life
+	works   bool   // runs jobs
+	listens string // the address of the listener
+	memory  int64  // of the container, in bytes; 0: no limit
 }
 
 // parts are the opened parts of the program. This file is the one place where
@@ -59,7 +60,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, r role) (p 
 	if err := p.openDatabase(ctx, r); err != nil {
 		return p, err
 	}
-	if err := p.openBlobs(); err != nil {
+	if err := p.openBlobs(r); err != nil {
 		return p, err
 	}
 	if err := p.openServices(r); err != nil {
@@ -116,16 +117,24 @@ func (p *parts) openFolder(r role) error {
 	return nil
 }
 
-func (p *parts) openBlobs() (err error) {
-	if p.cfg.UsesBucket() {
-		return userError{errors.New("WASABI_BUCKET_NAME: this version keeps files in data.dir only; unset it")}
+// openBlobs opens the bucket if one is named, else a folder of data.dir. A
+// bucket is not asked here: /readyz tells whether it answers.
+func (p *parts) openBlobs(r role) (err error) {
+	if c := p.cfg.S3; p.cfg.UsesBucket() {
+		p.blobs, err = blob.OpenS3(blob.S3Options{
+			Bucket: c.Bucket, Endpoint: p.cfg.S3Endpoint(), Region: c.Region,
+			AccessKey: c.AccessKey.Reveal(), SecretKey: c.SecretKey.Reveal(), VirtualHost: !c.PathStyle,
+			PoolSize: c.Pool, MaxStreams: p.cfg.MaxStreams(r.memory), Attempts: c.Attempts,
+			ConnectTimeout: c.ConnectTimeout, ReadTimeout: c.ReadTimeout, Observe: p.metrics.blob, Log: p.log,
+		})
+	} else {
+		p.blobs, err = blob.OpenDir(blob.DirOptions{
+			Root: filepath.Join(p.cfg.Data.Dir, "blobs"), MinFree: int64(p.cfg.Storage.MinFree),
+			Observe: p.metrics.blob, Log: p.log,
+		})
 	}
-	p.blobs, err = blob.OpenDir(blob.DirOptions{
-		Root: filepath.Join(p.cfg.Data.Dir, "blobs"), MinFree: int64(p.cfg.Storage.MinFree),
-		Observe: p.metrics.blob, Log: p.log,
-	})
 	if err != nil {
-		return userError{fmt.Errorf("open blobs in data.dir: %w", err)}
+		return userError{fmt.Errorf("open the blob store: %w", err)}
 	}
 	p.onClose(p.blobs.Close)
 	return nil
