@@ -255,7 +255,7 @@ func TestRebuiltSQLiteTableIsChecked(t *testing.T) {
 
 func TestProcessesMigrateOneSQLiteFileAtOnce(t *testing.T) {
 	t.Parallel()
-	for range 5 {
+	for range 3 {
 		path := filepath.Join(t.TempDir(), "app.db")
 		var others []*process
 		for range 4 {

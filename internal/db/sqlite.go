@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -27,8 +28,8 @@ func (d *DB) openSQLite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var mode string
-	if err := d.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+	mode, err := d.journalMode(ctx)
+	if err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", path, err), d.write.Close())
 	}
 	if mode != "wal" {
@@ -39,6 +40,20 @@ func (d *DB) openSQLite(ctx context.Context) error {
 		return errors.Join(err, d.write.Close())
 	}
 	return nil
+}
+
+// journalMode makes the first connection. Where several processes make a file a
+// WAL database at once, SQLite answers busy without waiting for busy_timeout.
+func (d *DB) journalMode(ctx context.Context) (mode string, err error) {
+	for {
+		err = d.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
+		if !errors.Is(err, errConflict) {
+			return mode, err
+		}
+		if wait(ctx, firstPause+rand.N(firstPause)) != nil {
+			return "", err
+		}
+	}
 }
 
 // preparePath makes the file and its folder for the owner alone; SQLite gives

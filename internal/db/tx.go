@@ -13,6 +13,8 @@ const (
 	maxTries   = 5
 	firstPause = 10 * time.Millisecond
 	maxPause   = 500 * time.Millisecond
+
+	commitLimit = 30 * time.Second
 )
 
 // InTx runs fn in one transaction: BEGIN IMMEDIATE on SQLite, READ COMMITTED on
@@ -24,8 +26,8 @@ const (
 // it does not call InTx.
 //
 // A cancelled ctx ends the transaction until its commit has begun; the commit
-// itself runs on, for AcquireTimeout at most, so that a caller that goes away
-// does not leave its outcome open.
+// itself runs on, for 30 s at most, so that a caller that goes away does not leave
+// its outcome open.
 func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) error) error {
 	d.life.RLock()
 	defer d.life.RUnlock()
@@ -90,11 +92,11 @@ func (d *DB) attempt(ctx context.Context, fn func(context.Context, *sql.Tx) erro
 	if !release() {
 		return ctx.Err()
 	}
-	timer := time.AfterFunc(d.opts.AcquireTimeout, cancel)
+	timer := time.AfterFunc(commitLimit, cancel)
 	defer timer.Stop()
 	if err := tx.Commit(); err != nil {
 		if own.Err() != nil && !classified(err) {
-			err = fmt.Errorf("%w: no answer within %v", ErrUnavailable, d.opts.AcquireTimeout)
+			err = fmt.Errorf("%w: no answer within %v", ErrUnavailable, commitLimit)
 		}
 		return fmt.Errorf("commit: %w", err)
 	}

@@ -197,8 +197,8 @@ func TestDeadlockIsRepeated(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if a, b := count(t, d, "a"), count(t, d, "b"); a != 2 || b != 2 || runs.Load() != 3 {
-		t.Errorf("a is %d, b is %d after %d runs; want 2, 2, 3", a, b, runs.Load())
+	if a, b := count(t, d, "a"), count(t, d, "b"); a != 2 || b != 2 || runs.Load() < 3 {
+		t.Errorf("a is %d, b is %d after %d runs; want 2, 2, 3 or more", a, b, runs.Load())
 	}
 }
 
@@ -231,7 +231,7 @@ func TestNoFreeConnectionIsUnavailable(t *testing.T) {
 	t.Parallel()
 	forBoth(t, func(t *testing.T, opts db.Options) {
 		opts.MaxConns = 1
-		opts.AcquireTimeout = 100 * time.Millisecond
+		opts.AcquireTimeout = time.Second
 		d := counterDB(t, opts)
 		err := d.InTx(t.Context(), func(context.Context, *sql.Tx) error {
 			err := d.InTx(t.Context(), func(context.Context, *sql.Tx) error { return nil })
