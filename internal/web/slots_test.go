@@ -11,17 +11,32 @@ import (
 
 // holder acquires in a goroutine and says how it went.
 type holder struct {
-	name    string
 	release func()
 	err     error
-	done    bool
+	ended   chan struct{}
+}
+
+// done says that the wait is over; release or err is set then.
+func (h *holder) done() bool {
+	select {
+	case <-h.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// why waits for the end and gives its error.
+func (h *holder) why() error {
+	<-h.ended
+	return h.err
 }
 
 func acquireLater(s *slots, ctx context.Context, transfer, address string) *holder {
-	h := &holder{name: transfer + "@" + address}
+	h := &holder{ended: make(chan struct{})}
 	go func() {
+		defer close(h.ended)
 		h.release, h.err = s.acquire(ctx, transfer, address)
-		h.done = true
 	}()
 	synctest.Wait()
 	return h
@@ -35,22 +50,22 @@ func TestSlotsWaitTheirTurn(t *testing.T) {
 		first := acquireLater(s, ctx, "a", "1")
 		second := acquireLater(s, ctx, "a", "1")
 		third, fourth := acquireLater(s, ctx, "b", "2"), acquireLater(s, ctx, "c", "3")
-		if !first.done || !second.done || third.done || fourth.done {
+		if !first.done() || !second.done() || third.done() || fourth.done() {
 			t.Fatal("two slots for two, and the rest waits")
 		}
-		if fifth := acquireLater(s, ctx, "d", "4"); !errors.Is(fifth.err, errBusy) {
-			t.Errorf("a third that waits: %v", fifth.err)
+		if fifth := acquireLater(s, ctx, "d", "4"); !errors.Is(fifth.why(), errBusy) {
+			t.Errorf("a third that waits: %v", fifth.why())
 		}
 		first.release()
 		first.release() // again changes nothing
 		synctest.Wait()
-		if !third.done || third.err != nil || fourth.done {
+		if !third.done() || third.why() != nil || fourth.done() {
 			t.Error("the first in the queue was not next")
 		}
 		time.Sleep(10*time.Second + 1)
 		synctest.Wait()
-		if !errors.Is(fourth.err, errBusy) {
-			t.Errorf("after its wait: %v", fourth.err)
+		if !errors.Is(fourth.why(), errBusy) {
+			t.Errorf("after its wait: %v", fourth.why())
 		}
 		second.release()
 		third.release()
@@ -76,7 +91,7 @@ func TestSlotsAreFair(t *testing.T) {
 		for i := range 6 { // as greedy's own end, the others come before its next
 			greedy[i].release()
 			synctest.Wait()
-			if !others[i].done {
+			if !others[i].done() {
 				t.Fatalf("transfer %d waits behind the greedy one", i)
 			}
 		}
@@ -104,12 +119,12 @@ func TestSlotsAreFairToAddresses(t *testing.T) {
 		theirs := acquireLater(s, ctx, "theirs", "two")
 		held[0].release()
 		synctest.Wait()
-		if mine.done || !theirs.done {
+		if mine.done() || !theirs.done() {
 			t.Error("an address with more than half of the slots got another before the rest")
 		}
 		held[1].release()
 		synctest.Wait()
-		if !mine.done {
+		if !mine.done() {
 			t.Error("a slot stayed empty while somebody waited")
 		}
 	})
@@ -124,15 +139,15 @@ func TestSlotsLetGo(t *testing.T) {
 		gone := acquireLater(s, ctx, "b", "2")
 		cancel()
 		synctest.Wait()
-		if !errors.Is(gone.err, context.Canceled) {
-			t.Errorf("a client that left: %v", gone.err)
+		if !errors.Is(gone.why(), context.Canceled) {
+			t.Errorf("a client that left: %v", gone.why())
 		}
 		waits := acquireLater(s, t.Context(), "c", "3")
 		s.close()
 		synctest.Wait()
 		late := acquireLater(s, t.Context(), "d", "4")
-		if !errors.Is(waits.err, errDraining) || !errors.Is(late.err, errDraining) {
-			t.Errorf("after close: %v, %v", waits.err, late.err)
+		if !errors.Is(waits.why(), errDraining) || !errors.Is(late.why(), errDraining) {
+			t.Errorf("after close: %v, %v", waits.why(), late.err)
 		}
 		first.release()
 	})
