@@ -1,9 +1,9 @@
-// Command bench measures the server as a process of its own against the budgets
+// Command load measures the server as a process of its own against the budgets
 // of docs/benchmarks.md: memory, processor time and waiting, each as one figure a
 // line, with the bare relay of the same bytes in the same run beside it.
 //
-//	go run ./scripts/bench                    # a GiB each way, directory and discarding bucket
-//	go run ./scripts/bench --gib 10 --only bucket
+//	scripts/bench                    # a GiB each way, directory and discarding bucket
+//	scripts/bench --gib 10 --only bucket
 //
 // It sends traffic to loopback only and deletes what it made.
 package main
@@ -33,6 +33,9 @@ func main() {
 	defer stop()
 	if len(os.Args) == 3 && os.Args[1] == "relay" {
 		exit(relay(ctx, os.Args[2]))
+	}
+	if len(os.Args) == 4 && os.Args[1] == "write" {
+		exit(write(os.Args[2], os.Args[3]))
 	}
 	var p plan
 	flag.Float64Var(&p.gib, "gib", 1, "GiB to send in each part of the run")

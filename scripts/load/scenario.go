@@ -11,6 +11,9 @@ import (
 )
 
 func benchDirectory(ctx context.Context, p plan) error {
+	if err := benchWrite(ctx, p); err != nil {
+		return err
+	}
 	s, err := start(ctx, p, "directory")
 	if err != nil {
 		return err
