@@ -28,6 +28,7 @@ func TestOldestIdleConnectionMakesRoom(t *testing.T) {
 			t.Fatalf("%d", a.StatusCode)
 		}
 		conns = append(conns, c)
+		waitFor(t, func() bool { return e.idleConns() == min(len(conns), 4) }) // so that the order is known
 	}
 	conns[0].closed(t)
 	for _, c := range conns[1:] {
@@ -40,6 +41,13 @@ func TestOldestIdleConnectionMakesRoom(t *testing.T) {
 	if n := e.Stats().Conns; n > 4 {
 		t.Errorf("%d connections", n)
 	}
+}
+
+func (e *env) idleConns() int {
+	limit := e.conns.Load()
+	limit.mu.Lock()
+	defer limit.mu.Unlock()
+	return limit.idle.Len()
 }
 
 func TestBodiesLeaveConnectionsFree(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 func (s *Server) document() ([]byte, error) {
 	d := &documenter{schemas: &schemas{components: object{}}, codes: s.codes,
 		name: regexp.MustCompile(`\{(\w+)\}`), odd: regexp.MustCompile(`\W+`)}
-	d.problem = d.schemas.of(reflect.TypeFor[api.Problem](), false)
+	d.problem = d.schemas.of(reflect.TypeFor[api.Problem](), readByClients)
 	paths := object{}
 	for _, rt := range s.routes {
 		if rt.page || (rt.pattern == "/metrics" && s.options.Metrics == nil) {
@@ -73,7 +73,7 @@ func (d *documenter) operation(rt route) object {
 	switch {
 	case rt.request != nil:
 		op["requestBody"] = object{"content": object{"application/json": object{
-			"schema": d.schemas.of(reflect.TypeOf(rt.request), true),
+			"schema": d.schemas.of(reflect.TypeOf(rt.request), readByServer),
 		}}}
 	case rt.body != "":
 		op["requestBody"] = object{"required": true, "content": object{rt.body: object{}}}
@@ -118,7 +118,7 @@ func (d *documenter) responses(rt route) object {
 	success := object{"description": http.StatusText(status)}
 	switch {
 	case rt.response != nil:
-		success["content"] = object{"application/json": object{"schema": d.schemas.of(reflect.TypeOf(rt.response), false)}}
+		success["content"] = object{"application/json": object{"schema": d.schemas.of(reflect.TypeOf(rt.response), readByClients)}}
 	case rt.media != "":
 		success["content"] = object{rt.media: object{}}
 	}

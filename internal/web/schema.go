@@ -16,9 +16,17 @@ type schemas struct {
 	components object
 }
 
+// reader says who reads a type: the server refuses unknown fields, clients
+// ignore them.
+type reader int
+
+const (
+	readByClients reader = iota
+	readByServer
+)
+
 // of gives the schema of a type; a named struct becomes a component once.
-// strict says that unknown fields are refused, as in requests.
-func (s *schemas) of(t reflect.Type, strict bool) object {
+func (s *schemas) of(t reflect.Type, by reader) object {
 	switch {
 	case t == reflect.TypeFor[api.Time]():
 		return object{"type": "string", "format": "date-time", "pattern": `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`}
@@ -32,11 +40,11 @@ func (s *schemas) of(t reflect.Type, strict bool) object {
 		return object{"type": "string", "enum": codes}
 	case strings.HasPrefix(t.Name(), "Patch["):
 		value, _ := t.FieldByName("Value")
-		return nullable(s.of(value.Type, strict))
+		return nullable(s.of(value.Type, by))
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return nullable(s.of(t.Elem(), strict))
+		return nullable(s.of(t.Elem(), by))
 	case reflect.String:
 		return object{"type": "string"}
 	case reflect.Bool:
@@ -44,19 +52,19 @@ func (s *schemas) of(t reflect.Type, strict bool) object {
 	case reflect.Int, reflect.Int64:
 		return object{"type": "integer", "minimum": -api.MaxNumber, "maximum": api.MaxNumber}
 	case reflect.Slice:
-		return object{"type": "array", "items": s.of(t.Elem(), strict)}
+		return object{"type": "array", "items": s.of(t.Elem(), by)}
 	case reflect.Array:
-		return object{"type": "array", "items": s.of(t.Elem(), strict), "minItems": t.Len(), "maxItems": t.Len()}
+		return object{"type": "array", "items": s.of(t.Elem(), by), "minItems": t.Len(), "maxItems": t.Len()}
 	case reflect.Map:
-		return object{"type": "object", "additionalProperties": s.of(t.Elem(), strict)}
+		return object{"type": "object", "additionalProperties": s.of(t.Elem(), by)}
 	case reflect.Struct:
-		return s.component(t, strict)
+		return s.component(t, by)
 	default: // any
 		return object{}
 	}
 }
 
-func (s *schemas) component(t reflect.Type, strict bool) object {
+func (s *schemas) component(t reflect.Type, by reader) object {
 	ref := object{"$ref": "#/components/schemas/" + t.Name()}
 	if _, known := s.components[t.Name()]; known {
 		return ref
@@ -69,7 +77,7 @@ func (s *schemas) component(t reflect.Type, strict bool) object {
 		if f.Anonymous || name == "" {
 			continue
 		}
-		property := s.of(f.Type, strict)
+		property := s.of(f.Type, by)
 		if values := f.Tag.Get("enum"); values != "" {
 			enum := []any{}
 			for _, v := range strings.Split(values, ",") {
@@ -86,7 +94,7 @@ func (s *schemas) component(t reflect.Type, strict bool) object {
 	if len(required) > 0 {
 		schema["required"] = required
 	}
-	if strict {
+	if by == readByServer {
 		schema["additionalProperties"] = false
 	}
 	return ref
