@@ -73,6 +73,7 @@ export class FileRows {
       case "sending": return held ? t("send.row.held", { percent }) : this.#moving(item, percent);
       case "retrying": return held ? t("send.row.held", { percent }) : this.#again(item);
       case "failed": return t(`error.${item.reason}`);
+      case "waiting": return t(this.#words.held() && item.acknowledged > 0 ? "send.row.held" : "send.row.waiting", { percent });
       case "sent": return t(item.changed ? "send.row.renewed" : "send.row.sent");
       default: return t(`send.row.${shown}`);
     }

@@ -55,10 +55,18 @@ export class ShareRows {
     const { t, figures, icons, token } = this.#around;
     const [label, side] = row.children;
     const link = side.lastElementChild;
-    setIcon(label.firstElementChild, icons, /^video\//.test(file.type) ? "film" : "photo");
+    setIcon(label.firstElementChild, icons, iconOf(file));
     setName(label.lastElementChild, splitName(name));
     setText(side.firstElementChild, figures.bytes(file.size));
     setAttribute(link, "href", `/api/v1/d/${token}/files/${file.id}`);
     setAttribute(link, "aria-label", t("fetch.download", { name }));
   }
+}
+
+/** Cameras' own formats, which browsers have no type for. */
+const RAW = /\.(3fr|arw|cr[23]|dng|gpr|iiq|nef|nrw|orf|pef|raf|raw|rw2|srw)$/i;
+
+function iconOf({ path, type }) {
+  if (type.startsWith("video/")) return "film";
+  return type.startsWith("image/") || RAW.test(path) ? "photo" : "file";
 }

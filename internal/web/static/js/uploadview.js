@@ -117,6 +117,7 @@ export class UploadView {
   /** @param {import("./api.js").Problem} problem why the start was refused */
   refused(problem) {
     const { t, figures } = this.#around;
+    this.paint();
     let sentence = t(`error.${problem.code}`);
     if (problem.retryAfter !== null) sentence += " " + t("send.wait", { time: figures.duration(problem.retryAfter) });
     if (problem.code === "email_invalid") return this.#wrong("email", sentence);

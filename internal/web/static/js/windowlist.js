@@ -38,6 +38,7 @@ export class WindowList {
   /** @param {T[]} entries in the order to show them */
   show(entries) {
     this.#entries = entries;
+    this.#list.hidden = entries.length === 0;
     const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
     this.#height = 3.75 * root;
     this.#sizer.style.blockSize = `${Math.min(TALLEST, entries.length * this.#height)}px`;
@@ -68,6 +69,7 @@ export class WindowList {
     }
     this.#fill(row, entry);
     row.style.transform = `translateY(${i * this.#height}px)`;
+    row.classList.toggle("last", i === this.#entries.length - 1);
     row.setAttribute("aria-setsize", String(this.#entries.length));
     row.setAttribute("aria-posinset", String(i + 1));
   }
