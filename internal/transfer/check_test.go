@@ -40,7 +40,7 @@ func (f *fixture) checkRows(t testing.TB) {
 // checkTransfer recomputes one transfer's counters from its files and parts.
 func (f *fixture) checkTransfer(ctx context.Context, t testing.TB, r transferRow) {
 	t.Helper()
-	if !slices.Contains(transferStates, r.State) {
+	if !slices.Contains(transferStates(), r.State) {
 		t.Errorf("transfer %s is in the unknown state %q", r.ID, r.State)
 	}
 	if ended := r.State == Aborted || r.State == Expired || r.State == Purged; ended != (r.charged == 0) {
@@ -80,7 +80,7 @@ func (f *fixture) checkTransfer(ctx context.Context, t testing.TB, r transferRow
 // of its recorded parts.
 func (f *fixture) checkFile(ctx context.Context, t testing.TB, r transferRow, file File) (received int64) {
 	t.Helper()
-	if !slices.Contains(fileStates, file.State) {
+	if !slices.Contains(fileStates(), file.State) {
 		t.Errorf("file %s is in the unknown state %q", file.ID, file.State)
 	}
 	if file.State == Deleted {

@@ -47,11 +47,15 @@ const (
 	ShareUsedUp  = "used_up"
 )
 
-// TransferStates and FileStates are every state that a row may hold.
-var (
-	transferStates = []string{Receiving, Complete, Aborted, Expired, Deleted, Purged}
-	fileStates     = []string{Receiving, Sealing, Stored, Damaged, Deleted}
-)
+// transferStates are all states that a transfer's row may hold.
+func transferStates() []string {
+	return []string{Receiving, Complete, Aborted, Expired, Deleted, Purged}
+}
+
+// fileStates are all states that a file's row may hold.
+func fileStates() []string {
+	return []string{Receiving, Sealing, Stored, Damaged, Deleted}
+}
 
 // Access says for whom a call is made: everything of one account, or, with an
 // upload token, one transfer of it. Every query is scoped by it.
