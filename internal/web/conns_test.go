@@ -91,7 +91,7 @@ func TestAThousandIdleConnections(t *testing.T) {
 	for i := range conns {
 		c, err := net.Dial("tcp", strings.TrimPrefix(e.base, "http://"))
 		e.must(err)
-		defer c.Close() //nolint:errcheck // it is idle
+		defer c.Close()
 		_, err = io.WriteString(c, healthRequest)
 		e.must(err)
 		_, err = c.Read(buf)

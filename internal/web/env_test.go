@@ -161,7 +161,7 @@ func (e *env) do(method, path, token string, body any, headers ...string) answer
 	if err != nil {
 		e.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
 	if err != nil {
 		e.t.Fatalf("%s %s: read answer: %v", method, path, err)

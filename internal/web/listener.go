@@ -61,7 +61,7 @@ func (c *connLimit) admit(conn *limitedConn) bool {
 			c.freed.Wait()
 			continue
 		}
-		victim := oldest.Value.(*limitedConn) //nolint:forcetypeassert // the list holds nothing else
+		victim := oldest.Value.(*limitedConn)
 		c.forget(victim)
 		_ = victim.Conn.Close()
 	}

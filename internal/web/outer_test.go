@@ -195,7 +195,7 @@ func (r raw) answer(e *env) answer {
 	e.t.Helper()
 	resp, err := http.ReadResponse(r.Reader, nil)
 	e.must(err)
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	body := make([]byte, max(0, resp.ContentLength))
 	for n := 0; n < len(body); {
 		m, err := resp.Body.Read(body[n:])
