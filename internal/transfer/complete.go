@@ -34,7 +34,9 @@ func (s *Service) completeFile(ctx context.Context, fileID string) (state string
 	if f.State == Receiving { // only its upload is in doubt
 		return Receiving, s.lookForLoss(ctx, f)
 	}
-	err = s.completeLeased(ctx, f)
+	held, release := hold(ctx, s.set.Lease, func(ctx context.Context) error { return s.renewLease(ctx, f) })
+	err = s.completeLeased(held, f)
+	release()
 	if err == nil {
 		return s.fileState(ctx, fileID)
 	}
@@ -43,7 +45,7 @@ func (s *Service) completeFile(ctx context.Context, fileID string) (state string
 }
 
 // leaseFile makes this process the only one that completes the file until the
-// lease ends. Errors: errNoChange.
+// lease ends; hold renews it. Errors: errNoChange.
 func (s *Service) leaseFile(ctx context.Context, fileID string) (f File, err error) {
 	now := s.clock()
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
@@ -56,12 +58,12 @@ func (s *Service) leaseFile(ctx context.Context, fileID string) (f File, err err
 	return f, err
 }
 
-// renewLease keeps the lease while a long step goes on.
+// renewLease begins the lease anew. Errors: errLeaseLost.
 func (s *Service) renewLease(ctx context.Context, f File) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		ok, err := changed(tx.ExecContext(ctx, renewLease, f.ID, s.owner, db.Micros(s.clock().Add(s.set.Lease))))
 		if err == nil && !ok {
-			err = errors.New("the lease is another's")
+			err = errLeaseLost
 		}
 		return err
 	})
@@ -91,8 +93,6 @@ func (s *Service) fileState(ctx context.Context, fileID string) (string, error) 
 // completeLeased asks the bucket to make one object of the parts, and believes
 // only what the bucket then shows.
 func (s *Service) completeLeased(ctx context.Context, f File) error {
-	ctx, cancel := context.WithTimeout(ctx, s.set.Lease*4/5)
-	defer cancel()
 	parts, err := queryAll(ctx, s.db, scanPartRow, partsOfFile, f.ID)
 	if err != nil {
 		return fmt.Errorf("read parts: %w", err)

@@ -29,11 +29,11 @@ func (s *Service) OpenFile(ctx context.Context, a Access, fileID string) (*Conte
 		return nil, err
 	}
 	t, err := s.readTransfer(ctx, s.db, a, f.TransferID)
+	if errors.Is(err, ErrTransferMissing) || err == nil && t.State != Receiving && t.State != Complete {
+		return nil, ErrFileMissing
+	}
 	if err != nil {
 		return nil, err
-	}
-	if t.State != Receiving && t.State != Complete {
-		return nil, ErrFileMissing
 	}
 	return s.open(ctx, f)
 }

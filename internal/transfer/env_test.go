@@ -32,6 +32,7 @@ type fixture struct {
 	clk     *clock
 	studio  account.Account
 	faults  *faults
+	ring    *rings
 	service func() *Service // a further process on the same database and store
 }
 
@@ -50,6 +51,27 @@ func (c *clock) forward(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
+}
+
+// rings gives the master keys that a test lets the servers have.
+type rings struct {
+	mu         sync.Mutex
+	first, now *seal.Ring
+}
+
+func (r *rings) get(context.Context, uint32) (*seal.Ring, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.now == nil {
+		return nil, errors.New("no master key here")
+	}
+	return r.now, nil
+}
+
+func (r *rings) set(ring *seal.Ring) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = ring
 }
 
 // faults decides which step of the store fails, and when.
@@ -118,10 +140,11 @@ func newFixture(t testing.TB, d *db.DB, set Settings) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts := account.New(account.Options{
-		DB: d, Now: f.clk.time,
-		Ring: func(context.Context, uint32) (*seal.Ring, error) { return ring, nil },
-	})
+	f.ring = &rings{first: ring, now: ring}
+	newAccounts := func() *account.Service {
+		return account.New(account.Options{DB: d, Now: f.clk.time, Ring: f.ring.get})
+	}
+	accounts := newAccounts()
 	messages, err := catalog.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +160,7 @@ func newFixture(t testing.TB, d *db.DB, set Settings) *fixture {
 	set.PublicURL = "https://send.example"
 	f.service = func() *Service {
 		return New(Options{
-			DB: d, Blobs: f.store, Accounts: accounts, Mail: outbox, Settings: set, Now: f.clk.time,
+			DB: d, Blobs: f.store, Accounts: newAccounts(), Mail: outbox, Settings: set, Now: f.clk.time,
 			Log: slog.New(slog.DiscardHandler),
 		})
 	}

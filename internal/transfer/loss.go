@@ -99,9 +99,6 @@ func (s *Service) readBack(ctx context.Context, f File, parts []partRow) ([]part
 		if p.crc32 != unverified {
 			continue
 		}
-		if err := s.renewLease(ctx, f); err != nil {
-			return nil, err
-		}
 		sum, head, err := s.readPart(ctx, f, p.number)
 		if errors.Is(err, seal.ErrDamaged) {
 			return nil, errors.Join(fmt.Errorf("part %d: %w", p.number, err), s.newGeneration(ctx, f))

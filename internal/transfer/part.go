@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"time"
 
 	"github.com/lenzeye/lenzeye/internal/blob"
 	"github.com/lenzeye/lenzeye/internal/db"
@@ -250,11 +251,17 @@ const (
 	JobPurgeTransfer = "transfer.purge/1"
 )
 
+// A step that hangs for so long is given up; its row brings it again.
+const (
+	sealTimeout  = 10 * time.Minute
+	purgeTimeout = 30 * time.Minute
+)
+
 // Jobs are the steps that a queue may run; each finds its work in its row.
 func (s *Service) Jobs() []jobs.Job {
 	return []jobs.Job{
-		{Kind: JobSeal, Queue: jobs.Critical, Timeout: s.set.Lease, Run: s.sealJob},
-		{Kind: JobPurgeFile, Queue: jobs.Low, Timeout: s.set.Lease, Run: s.purgeFile},
-		{Kind: JobPurgeTransfer, Queue: jobs.Low, Timeout: 10 * s.set.Lease, Run: s.purgeTransfer},
+		{Kind: JobSeal, Queue: jobs.Critical, Timeout: sealTimeout, Run: s.sealJob},
+		{Kind: JobPurgeFile, Queue: jobs.Low, Timeout: sealTimeout, Run: s.purgeFile},
+		{Kind: JobPurgeTransfer, Queue: jobs.Low, Timeout: purgeTimeout, Run: s.purgeTransfer},
 	}
 }

@@ -27,9 +27,9 @@ type Settings struct {
 	IdleRelease time.Duration // a reservation without a part is given back, 24 h
 	Grace       time.Duration // what no row knows is left alone, 24 h
 	SealWait    time.Duration // how long a last part waits for its file to be stored, 10 s
-	Lease       time.Duration // one try to complete a file, 3 min
+	Lease       time.Duration // how long a crashed try to complete a file keeps others from it, 15 s
 	Lost        time.Duration // looks must agree so long before parts count as lost, 24 h
-	Cycle       time.Duration // pause between two walks through the bucket, 1 h
+	Cycle       time.Duration // pause between two walks through the bucket, 1 h or the grace if that is less
 	MaxFiles    int64         // of one transfer, 1,000,000
 	PublicURL   string        // without a slash at the end; for links in mail
 }
@@ -42,11 +42,14 @@ func (s Settings) withDefaults() Settings {
 	}{
 		{&s.Unfinished, 7 * day}, {&s.Complete, 30 * day}, {&s.Undo, day}, {&s.MaxAge, 21 * day},
 		{&s.IdleRelease, day}, {&s.Grace, day}, {&s.SealWait, 10 * time.Second},
-		{&s.Lease, 3 * time.Minute}, {&s.Lost, day}, {&s.Cycle, time.Hour},
+		{&s.Lease, 15 * time.Second}, {&s.Lost, day},
 	} {
 		if *d.value == 0 {
 			*d.value = d.fallback
 		}
+	}
+	if s.Cycle == 0 {
+		s.Cycle = min(time.Hour, s.Grace)
 	}
 	if s.MaxFiles == 0 {
 		s.MaxFiles = 1_000_000

@@ -15,7 +15,7 @@ const (
 	sweepBatch   = 500                 // rows that one step of a sweep takes at most
 	keepPurged   = 90 * 24 * time.Hour // a purged transfer's empty row, for its shares' last answer
 	emptyFor     = 24 * time.Hour      // a transfer that never got a file
-	sweepLease   = 10 * time.Minute
+	sweepLease   = 15 * time.Second    // renewed while a sweep goes on
 	choreSweep   = "transfer.sweep"
 	choreOrphans = "transfer.orphans"
 )
@@ -29,6 +29,14 @@ func (s *Service) Sweep(ctx context.Context) error {
 		return err
 	}
 	defer s.yieldChore(ctx, choreSweep)
+	ctx, release := hold(ctx, sweepLease, func(ctx context.Context) error {
+		ok, err := s.leaseChore(ctx, choreSweep)
+		if err == nil && !ok {
+			err = errLeaseLost
+		}
+		return err
+	})
+	defer release()
 	var errs []error
 	for _, step := range []struct {
 		name string
