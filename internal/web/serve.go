@@ -50,12 +50,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, drainTimeout time.Du
 	defer cancel()
 	err := server.Shutdown(patience)
 	if err == nil {
-		<-failed
+		_ = <-failed // http.ErrServerClosed
 		return nil
 	}
 	cut(errDraining)
 	err = errors.Join(err, server.Close())
-	<-failed
+	_ = <-failed
 	s.running.wait(lastWords)
 	return fmt.Errorf("drain: %w", err)
 }
