@@ -282,7 +282,7 @@ func TestLease(t *testing.T) {
 		if err := second.renewLease(t.Context(), file); err == nil {
 			t.Error("the other renewed a lease that is not its own")
 		}
-		f.clk.forward(3*time.Minute - time.Second)
+		f.clk.forward(first.set.Lease - time.Second)
 		if state, err := second.completeFile(t.Context(), file.ID); err != nil || state != Sealing {
 			t.Errorf("before the lease ends the other leaves it %s, %v", state, err)
 		}
