@@ -38,11 +38,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, drainTimeout time.Du
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(limit) }()
+	var serveErr error
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		serveErr = server.Serve(limit)
+	}()
 	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
+	case <-served:
+		return fmt.Errorf("serve: %w", serveErr)
 	case <-ctx.Done():
 	}
 	s.drain()
@@ -50,12 +54,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, drainTimeout time.Du
 	defer cancel()
 	err := server.Shutdown(patience)
 	if err == nil {
-		_ = <-failed // http.ErrServerClosed
+		<-served
 		return nil
 	}
 	cut(errDraining)
 	err = errors.Join(err, server.Close())
-	_ = <-failed
+	<-served
 	s.running.wait(lastWords)
 	return fmt.Errorf("drain: %w", err)
 }
