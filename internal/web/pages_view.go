@@ -204,7 +204,7 @@ const downloadShell = `SHARE=%[1]s/api/v1/d/%[2]s
 curl -sc cookies -d '{"code": "YOUR-CODE"}' -H 'Content-Type: application/json' $SHARE/unlock
 curl -sb cookies $SHARE
 # take a file's id from the list; -C - goes on where it stopped
-curl -b cookies -C - -OJ $SHARE/files/ID`
+curl -b cookies -C - -o NAME $SHARE/files/ID`
 
 // problemView fills the page of a problem.
 type problemView struct {
