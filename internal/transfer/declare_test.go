@@ -166,52 +166,58 @@ func TestDeclareEmptyFiles(t *testing.T) {
 func TestDeclareRefusesWhole(t *testing.T) {
 	t.Parallel()
 	one := []NewFile{{Path: "one", Size: 101}}
-	for _, test := range []struct {
+	tests := []struct {
 		name  string
-		set   func(t *testing.T, f *fixture, b begun)
+		set   func(t *testing.T, f *fixture, b begun) error
 		want  error
 		count int64 // files that stand after
 	}{
-		{"quota", func(t *testing.T, f *fixture, _ begun) { f.quota(t, 100) }, account.ErrQuotaExceeded, 0},
-		{"link's bytes", func(t *testing.T, f *fixture, _ begun) { f.exec(t, "UPDATE links SET max_bytes = 100") }, account.ErrQuotaExceeded, 0},
-		{"too many files", func(t *testing.T, f *fixture, b begun) { f.declare(t, b, 1, 1, 1) }, ErrTooManyFiles, 3},
-		{"complete", func(t *testing.T, f *fixture, b begun) { f.declare(t, b, 0); f.complete(t, b) }, ErrTransferEnded, 1},
-		{"aborted", func(t *testing.T, f *fixture, b begun) {
-			if err := f.AbortTransfer(t.Context(), b.Access, b.id, guest); err != nil {
-				t.Fatal(err)
-			}
+		{"quota", func(t *testing.T, f *fixture, _ begun) error { f.quota(t, 100); return nil }, account.ErrQuotaExceeded, 0},
+		{"link's bytes", func(t *testing.T, f *fixture, b begun) error {
+			f.exec(t, "UPDATE links SET max_bytes = 100 WHERE id IN (SELECT link_id FROM transfers WHERE id = $1)", b.id)
+			return nil
+		}, account.ErrQuotaExceeded, 0},
+		{"place taken", func(t *testing.T, f *fixture, b begun) error {
+			f.exec(t, "UPDATE links SET max_transfers = 0 WHERE id IN (SELECT link_id FROM transfers WHERE id = $1)", b.id)
+			return nil
+		}, ErrLinkFull, 0},
+		{"too many files", func(t *testing.T, f *fixture, b begun) error { f.declare(t, b, 1, 1, 1); return nil }, ErrTooManyFiles, 3},
+		{"complete", func(t *testing.T, f *fixture, b begun) error { f.declare(t, b, 0); f.complete(t, b); return nil }, ErrTransferEnded, 1},
+		{"aborted", func(t *testing.T, f *fixture, b begun) error {
+			return f.AbortTransfer(t.Context(), b.Access, b.id, guest)
 		}, ErrTransferEnded, 0},
-		{"deleted", func(t *testing.T, f *fixture, b begun) {
-			if err := f.DeleteTransfer(t.Context(), f.studio.ID, b.id, Client{}); err != nil {
-				t.Fatal(err)
-			}
+		{"deleted", func(t *testing.T, f *fixture, b begun) error {
+			return f.DeleteTransfer(t.Context(), f.studio.ID, b.id, Client{})
 		}, ErrTransferEnded, 0},
-		{"over its time", func(_ *testing.T, f *fixture, _ begun) { f.clk.forward(7 * 24 * time.Hour) }, ErrTransferExpired, 0},
-		{"expired", func(t *testing.T, f *fixture, b begun) {
-			f.declare(t, b, 1)
-			f.exec(t, "UPDATE transfers SET state = 'expired', charged = 0, reserved = 0")
-			f.exec(t, "UPDATE accounts SET reserved_bytes = 0")
-			f.exec(t, "UPDATE links SET bytes_held = 0")
-		}, ErrTransferExpired, 1},
-		{"place taken", func(t *testing.T, f *fixture, _ begun) { f.exec(t, "UPDATE links SET max_transfers = 0") }, ErrLinkFull, 0},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			eachEngine(t, func(t *testing.T, f *fixture) {
-				f.Service.set.MaxFiles = 3
-				b := f.begin(t, LinkFields{})
-				test.set(t, f, b)
-				_, err := f.Declare(t.Context(), b.Access, b.id, one)
-				wantErr(t, "declare", err, test.want)
-				if q, ok := errors.AsType[*account.QuotaError](err); ok && q.Left != 100 {
-					t.Errorf("%d bytes are said to be left, want 100", q.Left)
-				}
-				if n := f.number(t, "SELECT COUNT(*) FROM files"); n != test.count {
-					t.Errorf("%d files stand, want %d", n, test.count)
-				}
-			})
-		})
+		{"over its time", func(_ *testing.T, f *fixture, _ begun) error { f.clk.forward(7 * 24 * time.Hour); return nil }, ErrTransferExpired, 0},
+		{"expired", func(t *testing.T, f *fixture, b begun) error {
+			f.clk.forward(7 * 24 * time.Hour)
+			return f.sweepExpired(t.Context())
+		}, ErrTransferExpired, 0},
+		{"purged", func(t *testing.T, f *fixture, b begun) error {
+			f.clk.forward(7 * 24 * time.Hour)
+			return f.Sweep(t.Context())
+		}, ErrTransferMissing, 0},
 	}
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		f.Service.set.MaxFiles = 3
+		for _, test := range tests {
+			b := f.begin(t, LinkFields{})
+			if err := test.set(t, f, b); err != nil {
+				t.Fatal(err)
+			}
+			_, err := f.Declare(t.Context(), b.Access, b.id, one)
+			wantErr(t, test.name, err, test.want)
+			if q, ok := errors.AsType[*account.QuotaError](err); ok && q.Left != 100 {
+				t.Errorf("%s: %d bytes are said to be left, want 100", test.name, q.Left)
+			}
+			if n := f.number(t, "SELECT COUNT(*) FROM files WHERE transfer_id = $1", b.id); n != test.count {
+				t.Errorf("%s: %d files stand, want %d", test.name, n, test.count)
+			}
+			f.exec(t, "UPDATE accounts SET quota_bytes = NULL")
+			f.exec(t, "UPDATE links SET max_transfers = NULL")
+		}
+	})
 }
 
 func TestDeclareLinkBounds(t *testing.T) {
