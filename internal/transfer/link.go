@@ -283,17 +283,18 @@ func (s *Service) recordLink(ctx context.Context, tx *sql.Tx, kind account.Event
 	})
 }
 
-// ViewLink shows a guest what a link asks for. Errors: ErrLinkNotFound,
-// ErrLinkClosed, ErrLinkExpired, ErrLinkFull.
+// ViewLink shows a guest what a link asks for. Errors: ErrLinkNotFound; and
+// ErrLinkClosed, ErrLinkExpired and ErrLinkFull, which come with link and studio
+// so that a page can say whose it was.
 func (s *Service) ViewLink(ctx context.Context, slug string) (LinkView, error) {
 	l, a, err := s.linkForGuest(ctx, slug)
 	if err != nil {
 		return LinkView{}, err
 	}
-	if err := l.refusal(); err != nil {
-		return LinkView{}, err
-	}
 	v := LinkView{Link: l, StudioName: a.Name, Mode: a.Mode}
+	if err := l.refusal(); err != nil {
+		return v, err
+	}
 	if v.BytesLeft, err = s.bytesLeft(ctx, a, &l); err != nil {
 		return LinkView{}, err
 	}
