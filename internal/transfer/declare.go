@@ -207,13 +207,13 @@ func (s *Service) quotaError(ctx context.Context, t transferRow) error {
 }
 
 // declare does the whole of it under the locks of account, link and transfer.
-func (s *Service) declare(ctx context.Context, tx *sql.Tx, t transferRow, good []candidate) (Declared, error) {
-	if err := s.lockBearers(ctx, tx, t.AccountID, t.LinkID); err != nil {
+func (s *Service) declare(ctx context.Context, tx *sql.Tx, head transferRow, good []candidate) (Declared, error) {
+	if err := s.lockBearers(ctx, tx, head.AccountID, head.LinkID); err != nil {
 		return Declared{}, err
 	}
-	t, err := scanTransferRow(tx.QueryRowContext(ctx, lockReceiving, t.ID, s.micros()))
-	if errors.Is(err, sql.ErrNoRows) {
-		_, err = s.receiving(ctx, tx, Access{AccountID: t.AccountID}, t.ID)
+	t, err := scanTransferRow(tx.QueryRowContext(ctx, lockReceiving, head.ID, s.micros()))
+	if errors.Is(err, sql.ErrNoRows) { // it ended after the caller looked
+		_, err = s.receiving(ctx, tx, Access{AccountID: head.AccountID}, head.ID)
 		if err == nil {
 			err = ErrTransferEnded
 		}
