@@ -5,18 +5,27 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
-	"testing"
 
 	"github.com/lenzeye/lenzeye/internal/blob"
 	"github.com/lenzeye/lenzeye/internal/seal"
 )
+
+// tester is what the fixture needs of a test: a testing.TB, or a run of a
+// property.
+type tester interface {
+	Helper()
+	Context() context.Context
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Fatal(args ...any)
+}
 
 // borneBytes is what an account or a link has to bear.
 type borneBytes struct{ used, reserved, held int64 }
 
 // checkRows computes every counter anew from the rows that it counts, and holds
 // every state against the list of states.
-func (f *fixture) checkRows(t testing.TB) {
+func (f *fixture) checkRows(t tester) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	transfers, err := queryAll(ctx, f.db, scanTransferRow, "SELECT"+transferColumns+" FROM transfers")
@@ -38,7 +47,7 @@ func (f *fixture) checkRows(t testing.TB) {
 }
 
 // checkTransfer recomputes one transfer's counters from its files and parts.
-func (f *fixture) checkTransfer(ctx context.Context, t testing.TB, r transferRow) {
+func (f *fixture) checkTransfer(ctx context.Context, t tester, r transferRow) {
 	t.Helper()
 	if !slices.Contains(transferStates(), r.State) {
 		t.Errorf("transfer %s is in the unknown state %q", r.ID, r.State)
@@ -78,7 +87,7 @@ func (f *fixture) checkTransfer(ctx context.Context, t testing.TB, r transferRow
 
 // checkFile holds a file against its parts and its object, and gives the bytes
 // of its recorded parts.
-func (f *fixture) checkFile(ctx context.Context, t testing.TB, r transferRow, file File) (received int64) {
+func (f *fixture) checkFile(ctx context.Context, t tester, r transferRow, file File) (received int64) {
 	t.Helper()
 	if !slices.Contains(fileStates(), file.State) {
 		t.Errorf("file %s is in the unknown state %q", file.ID, file.State)
@@ -118,7 +127,7 @@ func (f *fixture) checkFile(ctx context.Context, t testing.TB, r transferRow, fi
 }
 
 // checkObject proves I2: what is stored lies whole in the bucket.
-func (f *fixture) checkObject(ctx context.Context, t testing.TB, file File) {
+func (f *fixture) checkObject(ctx context.Context, t tester, file File) {
 	t.Helper()
 	info, err := f.store.Head(ctx, file.blobKey)
 	if want := seal.SealedSize(file.Size, file.PartSize); err != nil || info.Size != want {
@@ -126,7 +135,7 @@ func (f *fixture) checkObject(ctx context.Context, t testing.TB, file File) {
 	}
 }
 
-func (f *fixture) checkAccounts(ctx context.Context, t testing.TB, want map[string]borneBytes) {
+func (f *fixture) checkAccounts(ctx context.Context, t tester, want map[string]borneBytes) {
 	t.Helper()
 	ids, err := queryAll(ctx, f.db, scanOne[string], "SELECT id FROM accounts")
 	if err != nil {
@@ -146,7 +155,7 @@ func (f *fixture) checkAccounts(ctx context.Context, t testing.TB, want map[stri
 	}
 }
 
-func (f *fixture) checkLinks(ctx context.Context, t testing.TB, want map[string]borneBytes, places map[string]int64) {
+func (f *fixture) checkLinks(ctx context.Context, t tester, want map[string]borneBytes, places map[string]int64) {
 	t.Helper()
 	links, err := queryAll(ctx, f.db, f.scanLink, "SELECT"+linkColumns+" FROM links")
 	if err != nil {
@@ -169,7 +178,7 @@ func (f *fixture) checkLinks(ctx context.Context, t testing.TB, want map[string]
 }
 
 // exec writes past the service, as an operator or another version would.
-func (f *fixture) exec(t testing.TB, query string, args ...any) {
+func (f *fixture) exec(t tester, query string, args ...any) {
 	t.Helper()
 	err := f.db.InTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, query, args...)
@@ -181,7 +190,7 @@ func (f *fixture) exec(t testing.TB, query string, args ...any) {
 }
 
 // number reads a single number.
-func (f *fixture) number(t testing.TB, query string, args ...any) int64 {
+func (f *fixture) number(t tester, query string, args ...any) int64 {
 	t.Helper()
 	n, err := scanOne[int64](f.db.QueryRowContext(t.Context(), query, args...))
 	if err != nil {
@@ -191,7 +200,7 @@ func (f *fixture) number(t testing.TB, query string, args ...any) int64 {
 }
 
 // row is a file's row, also of a deleted one.
-func (f *fixture) row(t testing.TB, id string) File {
+func (f *fixture) row(t tester, id string) File {
 	t.Helper()
 	file, err := scanFile(f.db.QueryRowContext(t.Context(), "SELECT"+fileColumns+" FROM files WHERE id = $1", id))
 	if err != nil {
@@ -200,14 +209,14 @@ func (f *fixture) row(t testing.TB, id string) File {
 	return file
 }
 
-func (f *fixture) wantState(t testing.TB, file File, want string) {
+func (f *fixture) wantState(t tester, file File, want string) {
 	t.Helper()
 	if got := f.row(t, file.ID).State; got != want {
 		t.Errorf("file %s is %s, want %s", file.Path, got, want)
 	}
 }
 
-func (f *fixture) wantTransfer(t testing.TB, id, want string) {
+func (f *fixture) wantTransfer(t tester, id, want string) {
 	t.Helper()
 	r, err := scanTransferRow(f.db.QueryRowContext(t.Context(), anyTransferByID, id))
 	if err != nil {
@@ -219,7 +228,7 @@ func (f *fixture) wantTransfer(t testing.TB, id, want string) {
 }
 
 // bucket lists what the store holds: objects and unfinished uploads.
-func (f *fixture) bucket(t testing.TB) (objects []blob.Info, uploads []blob.UploadInfo) {
+func (f *fixture) bucket(t tester) (objects []blob.Info, uploads []blob.UploadInfo) {
 	t.Helper()
 	objects, err := f.store.List(t.Context(), "", 0)
 	if err != nil {
@@ -232,7 +241,7 @@ func (f *fixture) bucket(t testing.TB) (objects []blob.Info, uploads []blob.Uplo
 	return objects, uploads
 }
 
-func (f *fixture) wantBucket(t testing.TB, objects, uploads int) {
+func (f *fixture) wantBucket(t tester, objects, uploads int) {
 	t.Helper()
 	o, u := f.bucket(t)
 	if len(o) != objects || len(u) != uploads {
@@ -241,12 +250,12 @@ func (f *fixture) wantBucket(t testing.TB, objects, uploads int) {
 }
 
 // events counts the studio's events of a kind.
-func (f *fixture) events(t testing.TB, kind string) int64 {
+func (f *fixture) events(t tester, kind string) int64 {
 	t.Helper()
 	return f.number(t, "SELECT COUNT(*) FROM events WHERE account_id = $1 AND kind = $2", f.studio.ID, kind)
 }
 
-func (f *fixture) sweep(t testing.TB) {
+func (f *fixture) sweep(t tester) {
 	t.Helper()
 	if err := f.Sweep(t.Context()); err != nil {
 		t.Fatalf("sweep: %v", err)
@@ -254,14 +263,14 @@ func (f *fixture) sweep(t testing.TB) {
 }
 
 // quota sets the studio's.
-func (f *fixture) quota(t testing.TB, n int64) {
+func (f *fixture) quota(t tester, n int64) {
 	t.Helper()
 	f.exec(t, "UPDATE accounts SET quota_bytes = $2 WHERE id = $1", f.studio.ID, n)
 }
 
 // declareCut declares one file and cuts it into parts smaller than real ones,
 // so that tests of many parts stay small. The format allows any part size.
-func (f *fixture) declareCut(t testing.TB, b begun, path string, size, partSize int64) File {
+func (f *fixture) declareCut(t tester, b begun, path string, size, partSize int64) File {
 	t.Helper()
 	d, err := f.Declare(t.Context(), b.Access, b.id, []NewFile{{Path: path, Size: size, Modified: ptr(f.clk.time())}})
 	if err != nil || len(d.Errors) > 0 {
@@ -300,7 +309,7 @@ func at(n int, call func(i int) error) []error {
 
 // good counts the calls that went well and fails the test at an error that is
 // not one of those allowed.
-func good(t testing.TB, errs []error, allowed ...error) (n int) {
+func good(t tester, errs []error, allowed ...error) (n int) {
 	t.Helper()
 	for i, err := range errs {
 		switch {

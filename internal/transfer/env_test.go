@@ -132,7 +132,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, f *fixture)) {
 	})
 }
 
-func newFixture(t testing.TB, d *db.DB, set Settings) *fixture {
+func newFixture(t tester, d *db.DB, set Settings) *fixture {
 	t.Helper()
 	f := &fixture{db: d, clk: &clock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}, faults: &faults{}}
 	f.store = blob.OpenMem(blob.MemOptions{Now: f.clk.time, Fault: f.faults.hook})
@@ -179,7 +179,7 @@ type begun struct {
 	id, token string
 }
 
-func (f *fixture) begin(t testing.TB, fields LinkFields) begun {
+func (f *fixture) begin(t tester, fields LinkFields) begun {
 	t.Helper()
 	l, err := f.CreateLink(t.Context(), f.studio.ID, fields, Client{})
 	if err != nil {
@@ -188,7 +188,7 @@ func (f *fixture) begin(t testing.TB, fields LinkFields) begun {
 	return f.beginOn(t, l.Slug)
 }
 
-func (f *fixture) beginOn(t testing.TB, slug string) begun {
+func (f *fixture) beginOn(t tester, slug string) begun {
 	t.Helper()
 	s, err := f.Start(t.Context(), slug, NewTransfer{SenderEmail: "anna@larsen.example", Client: guest})
 	if err != nil {
@@ -202,7 +202,7 @@ func (f *fixture) beginOn(t testing.TB, slug string) begun {
 }
 
 // declare declares files of the given sizes under the names f0, f1 …
-func (f *fixture) declare(t testing.TB, b begun, sizes ...int64) []File {
+func (f *fixture) declare(t tester, b begun, sizes ...int64) []File {
 	t.Helper()
 	var in []NewFile
 	for i, size := range sizes {
@@ -243,7 +243,7 @@ func put(ctx context.Context, s *Service, a Access, f File, n int, body []byte) 
 	return u.Receive(ctx, bytes.NewReader(body), nil)
 }
 
-func (f *fixture) putAll(t testing.TB, b begun, files ...File) {
+func (f *fixture) putAll(t tester, b begun, files ...File) {
 	t.Helper()
 	for _, file := range files {
 		for n := 1; n <= file.PartCount; n++ {
@@ -254,7 +254,7 @@ func (f *fixture) putAll(t testing.TB, b begun, files ...File) {
 	}
 }
 
-func (f *fixture) complete(t testing.TB, b begun) Completed {
+func (f *fixture) complete(t tester, b begun) Completed {
 	t.Helper()
 	c, err := f.CompleteTransfer(t.Context(), b.Access, b.id, b.token, guest)
 	if err != nil {
@@ -264,7 +264,7 @@ func (f *fixture) complete(t testing.TB, b begun) Completed {
 }
 
 // read gives the file's plain bytes as the studio reads them.
-func (f *fixture) read(t testing.TB, id string) []byte {
+func (f *fixture) read(t tester, id string) []byte {
 	t.Helper()
 	c, err := f.OpenFile(t.Context(), Access{AccountID: f.studio.ID}, id)
 	if err != nil {
@@ -278,7 +278,7 @@ func (f *fixture) read(t testing.TB, id string) []byte {
 	return b
 }
 
-func (f *fixture) wantSame(t testing.TB, file File) {
+func (f *fixture) wantSame(t tester, file File) {
 	t.Helper()
 	if got := f.read(t, file.ID); !bytes.Equal(got, content(file)) {
 		t.Errorf("file %s came back different (%d bytes of %d)", file.Path, len(got), file.Size)
@@ -286,7 +286,7 @@ func (f *fixture) wantSame(t testing.TB, file File) {
 }
 
 // wantBorne checks the counters of account and link.
-func (f *fixture) wantBorne(t testing.TB, used, reserved int64) {
+func (f *fixture) wantBorne(t tester, used, reserved int64) {
 	t.Helper()
 	a, err := f.accounts.ByID(t.Context(), f.studio.ID)
 	if err != nil {
@@ -304,7 +304,7 @@ func (f *fixture) wantBorne(t testing.TB, used, reserved int64) {
 	}
 }
 
-func wantErr(t testing.TB, what string, err, want error) {
+func wantErr(t tester, what string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
 		t.Errorf("%s: error %v, want %v", what, err, want)

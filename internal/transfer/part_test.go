@@ -206,7 +206,7 @@ func TestPartOfEndedTransfer(t *testing.T) {
 }
 
 // purgeAll lets everything end and be purged.
-func (f *fixture) purgeAll(t testing.TB) {
+func (f *fixture) purgeAll(t tester) {
 	t.Helper()
 	f.clk.forward(40 * 24 * time.Hour)
 	f.sweep(t)
@@ -251,7 +251,7 @@ func TestTwoBodiesAtOnce(t *testing.T) {
 	})
 }
 
-func (f *fixture) putSome(t testing.TB, b begun, file File, parts ...int) {
+func (f *fixture) putSome(t tester, b begun, file File, parts ...int) {
 	t.Helper()
 	for _, n := range parts {
 		if _, err := put(t.Context(), f.Service, b.Access, file, n, partOf(file, n)); err != nil {

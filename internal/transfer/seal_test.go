@@ -97,7 +97,7 @@ func (f *fixture) cutWithLoser(t testing.TB, b begun, path string, n int) (file 
 
 // attempt puts a sealed part into the bucket past the service, as a request does
 // whose transaction came too late.
-func (f *fixture) attempt(t testing.TB, row File, n int, body []byte) {
+func (f *fixture) attempt(t tester, row File, n int, body []byte) {
 	t.Helper()
 	key, err := f.accounts.FileKey(t.Context(), row.ID, row.AccountID)
 	if err != nil {

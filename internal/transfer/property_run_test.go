@@ -1,0 +1,61 @@
+package transfer
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestMain makes the property's runs fewer than rapid's own number, which is
+// for functions without a database. -rapid.checks on the command line rules.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "40"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// TestAnyOrder proves I1, I2, I5 and I6 for declares, parts, repeats, other
+// bodies, cuts, faults, lost replies, crashes, ends, undos and sweeps in any
+// order: counters, states, quota and bytes agree after every step, and at the
+// end nothing is left.
+func TestAnyOrder(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		f.quota(t, 1500)
+		rapid.Check(t, func(r *rapid.T) {
+			f.wipe(t)
+			f.faults.set(nil)
+			if _, err := f.CreateLink(r.Context(), f.studio.ID, LinkFields{Slug: "property"}, Client{}); err != nil {
+				r.Fatal(err)
+			}
+			m := &model{f: f}
+			r.Repeat(m.actions())
+			f.faults.set(nil)
+			m.finish(r)
+		})
+		f.wipe(t)
+	})
+}
+
+// wipe leaves the studio alone and empty.
+func (f *fixture) wipe(t tester) {
+	t.Helper()
+	for _, table := range []string{"fetches", "shares", "parts", "file_keys", "files", "transfers", "links", "mails", "events", "chores", "tries"} {
+		f.exec(t, "DELETE FROM "+table)
+	}
+	f.exec(t, "UPDATE accounts SET used_bytes = 0, reserved_bytes = 0")
+	objects, uploads := f.bucket(t)
+	for _, o := range objects {
+		if err := f.store.Delete(t.Context(), o.Key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, u := range uploads {
+		if err := f.store.Abort(t.Context(), u.Upload); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
