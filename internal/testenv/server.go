@@ -18,12 +18,17 @@ import (
 
 const readyWithin = 60 * time.Second
 
-// supervise runs a server beside a pipe from the test process. The end of that
-// process closes the pipe, and the shell then ends the server and removes its
-// folder. Arguments: folder, signal, command.
+// supervise runs a server beside a pipe from the test process. A signal's name
+// on the pipe ends the server and starts it again. The end of the test process
+// closes the pipe, and the shell then ends the server and removes its folder.
+// Arguments: folder, signal, command.
 const supervise = `dir=$1; sig=$2; shift 2
 "$@" & pid=$!
-read -r _
+while read -r again; do
+  kill -"$again" "$pid"
+  wait "$pid"
+  "$@" & pid=$!
+done
 kill -"$sig" "$pid"
 wait "$pid"
 rm -rf "$dir"`
@@ -31,7 +36,7 @@ rm -rf "$dir"`
 // server is a process that this test binary started.
 type server struct {
 	dir  string
-	pipe io.Closer // its other end keeps the server alive
+	pipe io.WriteCloser // its other end keeps the server alive
 }
 
 // newFolder makes a folder that the user of the server may enter.

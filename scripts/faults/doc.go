@@ -1,0 +1,14 @@
+// Package faults proves by its tests that nothing is lost. TestChaos runs the
+// real program as a process, lets guests send and fetch through it, and
+// meanwhile kills it, cuts and slows its connections, restarts its database
+// and lets its bucket answer wrongly. Afterwards it compares every file and
+// counts what the database and the store hold.
+//
+//	scripts/chaos --kills 200 --engine postgres --store s3
+//
+// The guests here are a client of their own, written from the HTTP interface
+// alone, so that a mistake cannot hide in code that both sides share.
+//
+// The package itself is empty and imports nothing; its tests may import
+// testenv.
+package faults

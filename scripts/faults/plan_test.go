@@ -1,0 +1,172 @@
+package faults_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// Where the program keeps rows and blobs.
+const (
+	sqlite    = "sqlite"
+	postgres  = "postgres"
+	directory = "directory"
+	bucket    = "s3"
+)
+
+// What guests send.
+const (
+	mixed = "mixed" // transfer after transfer of a few files
+	large = "large" // one transfer of 2,630 files of mixed sizes
+	one   = "one"   // one transfer of one file
+)
+
+const largeFiles = 2630
+
+// plan is one run.
+type plan struct {
+	engine, store string
+	load          string
+	kills         int // 0: until the work is done, or for the duration
+	duration      time.Duration
+	bytes         int64 // of large and one
+	seed          uint64
+	race          bool
+
+	guests       int
+	parallel     int           // parts in flight of one guest, and files being fetched
+	repeatOneOf  int           // one in so many parts is repeated, and one in so many with other bytes
+	ranges       int           // fetched of each file
+	killPause    time.Duration // on average
+	restartPause time.Duration // of the database, on average
+	faultPause   time.Duration // between two faults of a line, on average
+	largest      int64         // of a mixed load
+	deleteOneOf  int           // of complete transfers the studio keeps one in so many
+}
+
+func (p plan) untilKill(random *rand.Rand) time.Duration {
+	return p.killPause/10 + time.Duration(random.Int64N(int64(p.killPause*9/5)))
+}
+
+func (p plan) String() string {
+	return fmt.Sprintf("%s and %s, %s load, seed %d", p.engine, p.store, p.load, p.seed)
+}
+
+// The flags of scripts/chaos. Without any, a small run of both combinations is
+// made.
+var (
+	flagKills  = flag.Int("kills", 0, "kill -9 the program so often; 0: until the work is done or --for is over")
+	flagFor    = flag.Duration("for", 0, "how long guests begin new transfers")
+	flagEngine = flag.String("engine", sqlite, "sqlite or postgres")
+	flagStore  = flag.String("store", "", "directory or s3; directory with sqlite and s3 with postgres unless given")
+	flagSeed   = flag.Uint64("seed", 0, "what decides about files and moments; 0: a random one")
+	flagLarge  = flag.Bool("large", false, "one transfer of 2,630 files of mixed sizes, --gb in all")
+	flagOne    = flag.Bool("one", false, "one transfer of one file of --gb")
+	flagGB     = flag.Float64("gb", 2, "GB of --large and --one")
+	flagRace   = flag.Bool("race", false, "build the program with the race detector")
+)
+
+// plans are what the flags ask for.
+func plans(t *testing.T) []plan {
+	t.Helper()
+	seed := *flagSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	asked := false
+	for _, name := range []string{"kills", "for", "engine", "store", "large", "one", "gb"} {
+		asked = asked || given[name]
+	}
+	small := plan{
+		load: mixed, kills: 8, seed: seed, race: *flagRace, guests: 3, parallel: 3, repeatOneOf: 8, ranges: 3,
+		killPause: 800 * time.Millisecond, restartPause: 3 * time.Second, faultPause: 300 * time.Millisecond,
+		largest: 24 << 20, deleteOneOf: 2,
+	}
+	if !asked {
+		a, b := small, small
+		a.engine, a.store = sqlite, directory
+		b.engine, b.store = postgres, bucket
+		return []plan{a, b}
+	}
+	p := small
+	p.kills, p.duration, p.engine, p.store = *flagKills, *flagFor, *flagEngine, *flagStore
+	p.bytes = int64(*flagGB * 1e9)
+	p.guests, p.parallel, p.largest, p.deleteOneOf = 4, 4, 45<<20, 10
+	p.killPause, p.restartPause, p.faultPause = 1500*time.Millisecond, 20*time.Second, time.Second
+	if p.kills > 0 && p.duration > 0 {
+		p.killPause = p.duration / time.Duration(p.kills)
+	}
+	if p.store == "" {
+		p.store = map[string]string{sqlite: directory, postgres: bucket}[p.engine]
+	}
+	if *flagLarge || *flagOne {
+		p.load, p.guests, p.parallel, p.ranges, p.killPause = large, 1, 6, 1, 5*time.Second
+		if *flagOne {
+			p.load, p.ranges = one, 100
+		}
+	}
+	if err := p.check(); err != nil {
+		t.Fatal(err)
+	}
+	return []plan{p}
+}
+
+func (p plan) check() error {
+	switch {
+	case p.engine != sqlite && p.engine != postgres:
+		return fmt.Errorf("--engine is sqlite or postgres, not %q", p.engine)
+	case p.store != directory && p.store != bucket:
+		return fmt.Errorf("--store is directory or s3, not %q", p.store)
+	case *flagLarge && *flagOne:
+		return fmt.Errorf("--large or --one, not both")
+	case p.load == mixed && p.kills <= 0 && p.duration <= 0:
+		return fmt.Errorf("--kills or --for is needed")
+	case p.load != mixed && (p.bytes <= 0 || p.kills > 0 || p.duration > 0):
+		return fmt.Errorf("--large and --one take --gb, and kill until all is sent and fetched")
+	}
+	return nil
+}
+
+// sizes are the files of the next transfer.
+func (p plan) sizes(random *rand.Rand) []int64 {
+	switch p.load {
+	case one:
+		return []int64{p.bytes}
+	case large:
+		return spread(random, largeFiles, p.bytes)
+	}
+	const part = 10 << 20
+	sizes := []int64{0, 1, part + random.Int64N(p.largest-part)}
+	for range 2 + random.IntN(5) {
+		sizes = append(sizes, random.Int64N(300_000))
+	}
+	switch random.IntN(4) {
+	case 0:
+		sizes = append(sizes, part-1)
+	case 1:
+		sizes = append(sizes, part)
+	case 2:
+		sizes = append(sizes, part+1)
+	}
+	return sizes
+}
+
+// spread cuts total into n sizes: most of them small, a few large, as a
+// photographer's folder is.
+func spread(random *rand.Rand, n int, total int64) []int64 {
+	weights, sum := make([]float64, n), 0.0
+	for i := range weights {
+		w := random.ExpFloat64()
+		weights[i] = w * w * w
+		sum += weights[i]
+	}
+	sizes := make([]int64, n)
+	for i, w := range weights {
+		sizes[i] = int64(w / sum * float64(total))
+	}
+	return sizes
+}
