@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
@@ -123,6 +124,23 @@ func (o S3Options) validate() error {
 // check asks for the bucket, which takes the permission to list it.
 func (b *bucket) check(ctx context.Context) error {
 	_, err := b.calls.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name})
+	if err == nil {
+		return nil
+	}
+	return b.explain(ctx, err)
+}
+
+// explain finds out why a HEAD was refused, to which there is no text: a
+// listing is refused for the same reason, and says it. Where it is not, the
+// error is about the object, or passing.
+func (b *bucket) explain(ctx context.Context, err error) error {
+	if _, status := answer(err); status < 300 || status >= 500 {
+		return bucketError(err)
+	}
+	_, listErr := b.calls.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, MaxKeys: aws.Int32(1)})
+	if listErr != nil {
+		return bucketError(listErr)
+	}
 	return bucketError(err)
 }
 

@@ -43,10 +43,9 @@ func newBucket(o S3Options) *bucket {
 		name: o.Bucket, slow: min(stallsAfter, o.ReadTimeout),
 		transports: []*http.Transport{calls, reads, writes},
 	}
-	// One retryer, so that all adapt to what the store bears.
-	retryer := newRetryer(o.Attempts)
-	b.calls = s3.New(o.client(calls, retryer))
-	b.reads = s3.New(o.client(reads, retryer))
+	// Each adapts by itself: a sweep that is told to slow down slows no reader.
+	b.calls = s3.New(o.client(calls, newRetryer(o.Attempts)))
+	b.reads = s3.New(o.client(reads, newRetryer(o.Attempts)))
 	// A body cannot be rewound: a retry would hide the error that it met. Nor
 	// can it be hashed before it is sent.
 	b.writes = s3.New(o.client(writes, aws.NopRetryer{}), func(so *s3.Options) {
@@ -62,7 +61,7 @@ func (o S3Options) client(t *http.Transport, r aws.Retryer) s3.Options {
 		Region:                     o.Region,
 		UsePathStyle:               !o.VirtualHost,
 		Credentials:                credentials.NewStaticCredentialsProvider(o.AccessKey, o.SecretKey, ""),
-		HTTPClient:                 &http.Client{Transport: t, CheckRedirect: noRedirect},
+		HTTPClient:                 versioned{&http.Client{Transport: t, CheckRedirect: noRedirect}},
 		Retryer:                    r,
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
@@ -89,6 +88,15 @@ func newRetryer(attempts int) aws.Retryer {
 			so.Retryables = append(so.Retryables, retry.RetryableErrorCode{Codes: codes})
 		})
 	})
+}
+
+// versioned names the version of HTTP, which the SDK leaves out: without it
+// net/http sends "Expect: 100-continue" and does not wait for the answer.
+type versioned struct{ *http.Client }
+
+func (v versioned) Do(r *http.Request) (*http.Response, error) {
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	return v.Client.Do(r)
 }
 
 // noRedirect keeps signed requests at the endpoint. A redirect tells that the

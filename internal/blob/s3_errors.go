@@ -86,7 +86,7 @@ func classOfStatus(status int) error {
 // refusal says what is wrong with credentials that the store does not take.
 func refusal(code string) string {
 	switch code {
-	case "InvalidAccessKeyId":
+	case "InvalidAccessKeyId", "XAdminUserNotFound":
 		return "the access key is unknown"
 	case "SignatureDoesNotMatch":
 		return "the secret key does not belong to the access key"

@@ -62,18 +62,15 @@ func (b *bucket) put(ctx context.Context, key string, src *body) (string, error)
 	return b.sent(ctx, s, out.ETag, nil)
 }
 
-// head asks for the bucket too when there is no object: the answer to HEAD has
-// no code that would tell a missing object from a missing bucket.
+// head believes a 404 only of a bucket that is there: the answer to HEAD has no
+// code that would tell a missing object from a missing bucket.
 func (b *bucket) head(ctx context.Context, key string) (Info, error) {
 	out, err := b.calls.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
 	if err != nil {
-		if _, status := answer(err); status != http.StatusNotFound {
-			return Info{}, bucketError(err)
+		if _, status := answer(err); status == http.StatusNotFound {
+			err = fmt.Errorf("%w: %w", ErrNotFound, err)
 		}
-		if err := b.check(ctx); err != nil {
-			return Info{}, err
-		}
-		return Info{}, fmt.Errorf("%w: %w", ErrNotFound, err)
+		return Info{}, b.explain(ctx, err)
 	}
 	if out.ContentLength == nil {
 		return Info{}, fmt.Errorf("%w: an object without a size", ErrUnavailable)

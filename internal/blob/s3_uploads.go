@@ -112,42 +112,42 @@ func (b *bucket) abort(ctx context.Context, u Upload) error {
 // passes over what others are uploading.
 func (b *bucket) unfinished(ctx context.Context, after UploadMark, limit int) ([]UploadInfo, UploadMark, error) {
 	in := &s3.ListMultipartUploadsInput{Bucket: &b.name, MaxUploads: aws.Int32(int32(min(limit+1, MaxPage)))}
-	if after.Key != "" {
-		in.KeyMarker = &after.Key
-	}
-	if after.ID != "" {
-		in.UploadIdMarker = &after.ID
-	}
-	for {
+	for mark := after; ; {
+		in.KeyMarker, in.UploadIdMarker = nonEmpty(mark.Key), nonEmpty(mark.ID)
 		out, err := b.calls.ListMultipartUploads(ctx, in)
 		if err != nil {
 			return nil, UploadMark{}, bucketError(err)
 		}
-		page, more := ourUploads(out.Uploads), aws.ToBool(out.IsTruncated)
-		if len(page) > limit || more && len(page) > 0 {
-			page, next := cutPage(page, limit)
-			return page, next, nil
+		if !aws.ToBool(out.IsTruncated) && len(out.Uploads) <= limit {
+			return ourUploads(out.Uploads), UploadMark{}, nil
 		}
-		if !more {
-			return page, UploadMark{}, nil
-		}
-		if aws.ToString(out.NextKeyMarker) <= aws.ToString(in.KeyMarker) {
+		if len(out.Uploads) == 0 {
 			return nil, UploadMark{}, fmt.Errorf("%w: a listing that cannot be continued", ErrUnavailable)
 		}
-		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, nil
+		listed, next := cutPage(out.Uploads, limit)
+		page := ourUploads(listed)
+		if len(page) == 0 {
+			mark = UploadMark{Key: next.Key}
+			continue
+		}
+		if !ValidKey(next.Key) {
+			next = UploadMark{Key: page[len(page)-1].Key}
+		}
+		return page, next, nil
 	}
 }
 
 // cutPage ends a page that others follow after the last key of which nothing
 // can follow, or else within its only key.
-func cutPage(page []UploadInfo, limit int) ([]UploadInfo, UploadMark) {
-	for i := min(limit, len(page)-1); i > 0; i-- {
-		if page[i].Key != page[i-1].Key {
-			return page[:i], UploadMark{Key: page[i-1].Key}
+func cutPage(listed []types.MultipartUpload, limit int) ([]types.MultipartUpload, UploadMark) {
+	for i := min(limit, len(listed)-1); i > 0; i-- {
+		if last := aws.ToString(listed[i-1].Key); last != aws.ToString(listed[i].Key) {
+			return listed[:i], UploadMark{Key: last}
 		}
 	}
-	page = page[:min(limit, len(page))]
-	return page, UploadMark(page[len(page)-1].Upload)
+	listed = listed[:min(limit, len(listed))]
+	last := listed[len(listed)-1]
+	return listed, UploadMark{Key: aws.ToString(last.Key), ID: aws.ToString(last.UploadId)}
 }
 
 func ourUploads(listed []types.MultipartUpload) []UploadInfo {
@@ -160,4 +160,11 @@ func ourUploads(listed []types.MultipartUpload) []UploadInfo {
 		}
 	}
 	return ours
+}
+
+func nonEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
