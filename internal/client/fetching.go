@@ -1,0 +1,219 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/names"
+)
+
+// pieceSize is how much one request fetches, and what a crash can cost a piece.
+const pieceSize = 8 << 20
+
+// Fetching fetches files of a share into a folder, in parallel ranges, going on
+// where an earlier run stopped. A file grows as name.part with name.part.json
+// beside it, is read back and compared with its checksum, and only then gets its
+// name. Nothing outside of Dir is touched, whatever names and links say.
+type Fetching struct {
+	Share    *Share
+	Dir      *os.Root
+	Parallel int // requests at once, 6 if 0
+	Watch    Watch
+}
+
+// Wanted is a file to fetch, made by Name.
+type Wanted struct {
+	api.SharedFile
+	Name string // below the folder, with slashes
+	part string // until it is whole
+}
+
+// Name gives all files of a share names that any file system can hold and tell
+// apart. The same list gives the same names, so name all before choosing some.
+func Name(files []api.SharedFile) []Wanted {
+	var unique names.Unique
+	out := make([]Wanted, len(files))
+	for i, f := range files {
+		out[i] = Wanted{SharedFile: f, Name: unique.Name(f.Path)}
+	}
+	partNames(out)
+	return out
+}
+
+// Fetch fetches files and returns those that are not there at the end. Files
+// that are there already with their size and checksum are left alone; other
+// files of the same name are never replaced. An error ends the whole, and what
+// arrived by then is kept for the next run.
+func (f *Fetching) Fetch(ctx context.Context, files []Wanted) ([]Failure, error) {
+	f.fill()
+	var failed []Failure
+	for round := 1; len(files) > 0; round++ {
+		r := &fetchRound{Fetching: f}
+		err := crew(ctx, f.Parallel, r.pieces(files), r.piece)
+		for _, w := range r.works {
+			w.close()
+		}
+		if err != nil {
+			return failed, err
+		}
+		failed = append(failed, r.failed...)
+		files = nil
+		for _, w := range r.damaged {
+			if round == 2 {
+				failed = append(failed, Failure{w.Path, ErrDamaged})
+				continue
+			}
+			f.Watch.Anew(w.Path, ErrDamaged)
+			files = append(files, w)
+		}
+	}
+	return failed, nil
+}
+
+func (f *Fetching) fill() {
+	s := Sending{Parallel: f.Parallel, Watch: f.Watch}
+	s.fill()
+	f.Parallel, f.Watch = s.Parallel, s.Watch
+}
+
+// fetchRound is one pass over files.
+type fetchRound struct {
+	*Fetching
+	works []*fetchWork // all that were handed out
+
+	mu      sync.Mutex
+	failed  []Failure
+	damaged []Wanted
+}
+
+// fetchPiece is one range of one file.
+type fetchPiece struct {
+	*fetchWork
+	n int // from 0
+}
+
+func (r *fetchRound) pieces(files []Wanted) iter.Seq[fetchPiece] {
+	return func(yield func(fetchPiece) bool) {
+		for _, f := range files {
+			count := int(max(1, (f.Size+pieceSize-1)/pieceSize)) // an empty file is one piece too
+			w := &fetchWork{Wanted: f, left: count, count: count}
+			r.works = append(r.works, w)
+			for n := range count {
+				if !yield(fetchPiece{w, n}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// piece fetches one range. An error ends the whole fetching; what concerns the
+// file alone is noted in it.
+func (r *fetchRound) piece(ctx context.Context, p fetchPiece) error {
+	if err := r.carry(ctx, p); err != nil {
+		if endsFetching(err) {
+			return fmt.Errorf("%s: %w", p.Path, err)
+		}
+		p.fail(err)
+	}
+	if p.done() {
+		return r.finish(p.fetchWork)
+	}
+	return nil
+}
+
+func (r *fetchRound) carry(ctx context.Context, p fetchPiece) error {
+	if err := p.begin(r.Dir); err != nil {
+		return err
+	}
+	from := int64(p.n) * pieceSize
+	size := min(pieceSize, p.Size-from)
+	if p.whole || p.has(p.n) {
+		r.Watch.Held(p.Path, size)
+		return nil
+	}
+	out := &pieceWriter{w: io.NewOffsetWriter(p.f, from), moving: func(n int64) { r.Watch.Moving(p.Path, n) }}
+	err := r.Share.Fetch(ctx, p.ID, Range{From: from, Size: size}, out)
+	r.Watch.Moving(p.Path, -out.n)
+	if err != nil {
+		return err
+	}
+	if err := p.note(r.Dir, p.n); err != nil {
+		return &LocalError{fmt.Errorf("note what arrived: %w", err)}
+	}
+	r.Watch.Held(p.Path, size)
+	return nil
+}
+
+// finish reads the file back and gives it its name.
+func (r *fetchRound) finish(w *fetchWork) error {
+	err := w.end(r.Dir)
+	switch {
+	case err == nil:
+		r.Watch.Done(w.Path)
+		return nil
+	case endsFetching(err):
+		return fmt.Errorf("%s: %w", w.Path, err)
+	}
+	r.Watch.Held(w.Path, -w.fetched())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if errors.Is(err, ErrDamaged) {
+		r.damaged = append(r.damaged, w.Wanted)
+	} else {
+		r.failed = append(r.failed, Failure{w.Path, err})
+	}
+	return nil
+}
+
+// endsFetching tells whether an error concerns more than one file: a folder that
+// takes no more, or anything of the server but a file that it cannot give.
+func endsFetching(err error) bool {
+	var local *LocalError
+	if errors.As(err, &local) {
+		return IsDiskFull(err)
+	}
+	return !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrExists) &&
+		!IsCode(err, api.FileDamaged, api.FileNotReady, api.NotFound, api.RangeNotSatisfiable)
+}
+
+// pieceWriter tells of bytes as they arrive.
+type pieceWriter struct {
+	w      io.Writer
+	n      int64
+	moving func(int64)
+}
+
+func (p *pieceWriter) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	p.n += int64(n)
+	p.moving(int64(n))
+	return n, err
+}
+
+// partNames says what files are called until they are whole: name.part, or the
+// file's id where that would be too long or another file's own name.
+func partNames(files []Wanted) {
+	byID := slices.ContainsFunc(files, func(w Wanted) bool {
+		lower := strings.ToLower(w.Name)
+		return slices.ContainsFunc(partEndings(), func(e string) bool { return strings.HasSuffix(lower, e) })
+	})
+	for i := range files {
+		w := &files[i]
+		w.part = w.Name + ".part"
+		if byID || len(path.Base(w.Name)) > names.MaxSegment-len(".part.json.new") {
+			w.part = path.Join(path.Dir(w.Name), w.ID+".part")
+		}
+	}
+}
+
+func partEndings() []string { return []string{".part", ".part.json", ".part.json.new"} }

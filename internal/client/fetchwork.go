@@ -1,0 +1,282 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"sync"
+	"syscall"
+
+	"github.com/lenzeye/lenzeye/internal/api"
+)
+
+// fetchWork is a file on its way into the folder.
+type fetchWork struct {
+	Wanted
+	count int // pieces
+
+	mu    sync.Mutex
+	begun bool
+	whole bool // it was there, complete
+	f     *os.File
+	state arrived
+	err   error // why the file cannot be had; the first counts
+	left  int
+}
+
+// arrived is what name.part.json holds: which file this is, and which of its
+// pieces are in name.part.
+type arrived struct {
+	ID     string     `json:"id"`
+	Size   int64      `json:"size"`
+	CRC32  *api.CRC32 `json:"crc32"`
+	Piece  int64      `json:"piece_size"`
+	Pieces [][2]int   `json:"pieces"` // runs [first, last], sorted
+}
+
+// begin looks what is there, once for all pieces.
+func (w *fetchWork) begin(dir *os.Root) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.begun || w.err != nil {
+		return w.err
+	}
+	w.begun = true
+	w.whole, w.err = w.isThere(dir)
+	if w.err == nil && !w.whole {
+		w.err = w.openPart(dir)
+	}
+	return w.err
+}
+
+// isThere tells whether the file is in the folder already, whole.
+func (w *fetchWork) isThere(dir *os.Root) (bool, error) {
+	if w.CRC32 == nil {
+		return false, fmt.Errorf("%w: the server gives no checksum", ErrDamaged)
+	}
+	info, err := dir.Lstat(w.Name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, &LocalError{err}
+	case !info.Mode().IsRegular() || info.Size() != w.Size:
+		return false, ErrExists
+	}
+	f, err := dir.Open(w.Name)
+	if err != nil {
+		return false, &LocalError{err}
+	}
+	defer f.Close()
+	err = w.check(f)
+	if errors.Is(err, ErrDamaged) {
+		return false, ErrExists
+	}
+	return err == nil, err
+}
+
+// openPart opens name.part, with what it holds if it is of this file.
+func (w *fetchWork) openPart(dir *os.Root) error {
+	name := w.part
+	w.state = arrived{ID: w.ID, Size: w.Size, CRC32: w.CRC32, Piece: pieceSize}
+	if err := dir.MkdirAll(path.Dir(name), 0o777); err != nil {
+		return &LocalError{err}
+	}
+	flags := os.O_RDWR | os.O_CREATE
+	if before, ok := readArrived(dir, name+".json"); ok && w.continues(before) {
+		w.state.Pieces = before.Pieces
+	} else {
+		flags |= os.O_TRUNC
+	}
+	f, err := dir.OpenFile(name, flags, 0o666)
+	if err != nil {
+		return &LocalError{err}
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		_ = f.Close() // nothing was written
+		return &LocalError{errors.Join(err, fmt.Errorf("%s is no regular file", name))}
+	}
+	if n := len(w.state.Pieces); n > 0 && info.Size() < min(w.Size, int64(w.state.Pieces[n-1][1]+1)*pieceSize) {
+		w.state.Pieces = nil // somebody shortened it
+	}
+	w.f = f
+	return nil
+}
+
+// continues tells whether what an earlier run noted is of this very file, and
+// makes sense.
+func (w *fetchWork) continues(before arrived) bool {
+	if before.ID != w.ID || before.Size != w.Size || before.Piece != pieceSize || before.CRC32 == nil || *before.CRC32 != *w.CRC32 {
+		return false
+	}
+	next := 0
+	for _, run := range before.Pieces {
+		if run[0] < next || run[1] < run[0] || run[1] >= w.count {
+			return false
+		}
+		next = run[1] + 1
+	}
+	return true
+}
+
+func readArrived(dir *os.Root, name string) (a arrived, ok bool) {
+	text, err := dir.ReadFile(name)
+	if err != nil {
+		return a, false // a file without it begins anew
+	}
+	return a, json.Unmarshal(text, &a) == nil
+}
+
+func (w *fetchWork) has(n int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, run := range w.state.Pieces {
+		if n >= run[0] && n <= run[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// note writes down that a piece has arrived. A file of one piece is not worth a
+// note: it is done next.
+func (w *fetchWork) note(dir *os.Root, n int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state.Pieces = addPiece(w.state.Pieces, n)
+	if w.count == 1 {
+		return nil
+	}
+	text, err := json.Marshal(w.state)
+	if err != nil {
+		return err
+	}
+	name := w.part + ".json"
+	if err := dir.WriteFile(name+".new", text, 0o666); err != nil {
+		return err
+	}
+	return dir.Rename(name+".new", name)
+}
+
+// addPiece adds n to sorted, disjoint and merged runs.
+func addPiece(runs [][2]int, n int) [][2]int {
+	out := make([][2]int, 0, len(runs)+1)
+	added := [2]int{n, n}
+	for _, run := range runs {
+		switch {
+		case run[1] < added[0]-1:
+			out = append(out, run)
+		case run[0] > added[1]+1:
+			out = append(out, added)
+			added = run
+		default:
+			added = [2]int{min(run[0], added[0]), max(run[1], added[1])}
+		}
+	}
+	return append(out, added)
+}
+
+// fetched counts the bytes that have arrived.
+func (w *fetchWork) fetched() (n int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, run := range w.state.Pieces {
+		n += min(w.Size, int64(run[1]+1)*pieceSize) - int64(run[0])*pieceSize
+	}
+	return n
+}
+
+func (w *fetchWork) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *fetchWork) done() (last bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.left--
+	return w.left == 0
+}
+
+// end checks the whole file and gives it its name, or returns why it cannot be
+// had. A damaged one leaves nothing to go on with.
+func (w *fetchWork) end(dir *os.Root) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.f == nil {
+		return w.err // whole, or never begun
+	}
+	f := w.f
+	w.f = nil
+	err := w.err
+	if err == nil {
+		err = w.check(f)
+	}
+	if closed := f.Close(); err == nil && closed != nil {
+		err = &LocalError{closed}
+	}
+	part := w.part
+	if errors.Is(err, ErrDamaged) {
+		return errors.Join(err, remove(dir, part), remove(dir, part+".json"))
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.rename(dir, part); err != nil {
+		return &LocalError{err}
+	}
+	return nil
+}
+
+func (w *fetchWork) rename(dir *os.Root, part string) error {
+	if w.Modified != nil {
+		if err := dir.Chtimes(part, w.Modified.Time, w.Modified.Time); err != nil {
+			return err
+		}
+	}
+	if err := dir.Rename(part, w.Name); err != nil {
+		return err
+	}
+	return remove(dir, part+".json")
+}
+
+// check reads a file from its beginning and compares it with its checksum.
+func (w *fetchWork) check(f *os.File) error {
+	sum := crc32.NewIEEE()
+	n, err := io.Copy(sum, io.NewSectionReader(f, 0, w.Size+1))
+	if err != nil {
+		return &LocalError{err}
+	}
+	if n != w.Size || sum.Sum32() != uint32(*w.CRC32) {
+		return ErrDamaged
+	}
+	return nil
+}
+
+// close lets the file go when the whole fetching has ended; the notes say what
+// counts of it.
+func (w *fetchWork) close() {
+	if w.f != nil {
+		_ = w.f.Close() // what is not noted is fetched again
+		w.f = nil
+	}
+}
+
+func remove(dir *os.Root, name string) error {
+	if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// IsDiskFull tells whether err is a disk, or a quota of one, that takes no more.
+func IsDiskFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }

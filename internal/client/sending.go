@@ -1,0 +1,212 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/lenzeye/lenzeye/internal/api"
+)
+
+// maxRounds is how often a file that changes is sent anew before it is left out.
+const maxRounds = 3
+
+// Sending sends many files into one transfer, going on where an earlier run
+// stopped: what the server holds is compared, part by part, and not sent again.
+// A file whose bytes, size or date turn out to be others than those on the
+// server is taken out of the transfer and sent anew.
+type Sending struct {
+	Upload   *Upload
+	Parallel int // parts in flight, 6 if 0
+	Pace     *Pace
+	Watch    Watch
+}
+
+// Watch is told of progress, by several goroutines at once. Fields may be nil.
+type Watch struct {
+	// Moving counts bytes of a file that are on the way, or are compared; they
+	// are taken back with a negative number when they are acknowledged or lost.
+	Moving func(path string, n int64)
+	// Held counts bytes of a file that the other side has for certain; negative
+	// when the file has to be sent anew.
+	Held func(path string, n int64)
+	// Done is told of a file that is whole.
+	Done func(path string)
+	// Anew is told of a file that is done again, and why.
+	Anew func(path string, why error)
+}
+
+// Failure is a file that is not there at the end, and why.
+type Failure struct {
+	Path string
+	Err  error
+}
+
+// Send declares and sends sources and returns those that could not be sent;
+// they are not in the transfer. An error ends the whole: what is acknowledged by
+// then stays, and Send goes on with it. Sources that changed are brought up to
+// date. No two may have the same path.
+func (s *Sending) Send(ctx context.Context, sources []*Source) ([]Failure, error) {
+	s.fill()
+	planned := make(map[string]bool, len(sources))
+	for _, src := range sources {
+		planned[src.Path] = true
+	}
+	var failed []Failure
+	for round := 1; len(sources) > 0; round++ {
+		r := &sendRound{Sending: s, planned: planned}
+		if err := r.run(ctx, sources); err != nil {
+			return failed, err
+		}
+		failed = append(failed, r.failed...)
+		sources = nil
+		for _, a := range r.again {
+			if round == maxRounds {
+				failed = append(failed, Failure{a.src.Path, a.why})
+				continue
+			}
+			s.Watch.Anew(a.src.Path, a.why)
+			sources = append(sources, a.src)
+		}
+	}
+	return failed, nil
+}
+
+func (s *Sending) fill() {
+	if s.Parallel <= 0 {
+		s.Parallel = 6
+	}
+	for _, f := range []*func(string, int64){&s.Watch.Moving, &s.Watch.Held} {
+		if *f == nil {
+			*f = func(string, int64) {}
+		}
+	}
+	if s.Watch.Done == nil {
+		s.Watch.Done = func(string) {}
+	}
+	if s.Watch.Anew == nil {
+		s.Watch.Anew = func(string, error) {}
+	}
+}
+
+// sendRound is one pass over sources.
+type sendRound struct {
+	*Sending
+	planned map[string]bool // every path that is ours
+
+	mu     sync.Mutex
+	failed []Failure
+	again  []retried
+}
+
+type retried struct {
+	src *Source
+	why error
+}
+
+// piece is one part of one file.
+type piece struct {
+	*work
+	n int
+}
+
+func (r *sendRound) run(ctx context.Context, sources []*Source) error {
+	works, err := r.declare(ctx, sources)
+	if err != nil {
+		return err
+	}
+	err = crew(ctx, r.Parallel, r.pieces(works), r.part)
+	for _, w := range works {
+		w.close()
+	}
+	return err
+}
+
+// pieces are all parts of all files; empty files are done when declared.
+func (r *sendRound) pieces(works []*work) iter.Seq[piece] {
+	return func(yield func(piece) bool) {
+		for _, w := range works {
+			if w.file.PartCount == 0 {
+				r.Watch.Done(w.src.Path)
+			}
+			w.left = w.file.PartCount
+			for n := 1; n <= w.file.PartCount; n++ {
+				if !yield(piece{w, n}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// part sends or compares one part. An error ends the whole sending; what
+// concerns the file alone is noted in it.
+func (r *sendRound) part(ctx context.Context, p piece) error {
+	bytes, err := r.carry(ctx, p)
+	if err != nil {
+		if !concernsFile(err) {
+			return fmt.Errorf("%s: %w", p.src.Path, err)
+		}
+		p.fail(err)
+	}
+	if bytes > 0 {
+		r.Watch.Held(p.src.Path, bytes)
+	}
+	if p.done(bytes) {
+		return r.finish(ctx, p.work)
+	}
+	return nil
+}
+
+// carry gets one part to the server, or sees that it is there.
+func (r *sendRound) carry(ctx context.Context, p piece) (acked int64, err error) {
+	if err := p.begin(ctx, r.Upload); err != nil {
+		return 0, err
+	}
+	section := p.section(p.n)
+	var moving int64
+	progress := func(n int64) { moving += n; r.Watch.Moving(p.src.Path, n) }
+	defer func() { r.Watch.Moving(p.src.Path, -moving) }()
+	if want, held := p.held[p.n]; held && p.recorded(p.n) {
+		err = p.compare(ctx, p.n, want, progress)
+	} else {
+		_, err = r.Upload.PutPart(ctx, p.file.ID, p.n, section, PartOptions{Pace: r.Pace, Progress: progress})
+	}
+	if err != nil {
+		return 0, err
+	}
+	return section.Size(), nil
+}
+
+// finish ends a file of which every part was looked at. One that cannot stand
+// is taken out of the transfer, so that the rest can be completed.
+func (r *sendRound) finish(ctx context.Context, w *work) error {
+	why := w.end()
+	if why == nil {
+		r.Watch.Done(w.src.Path)
+		return nil
+	}
+	r.Watch.Held(w.src.Path, -w.acked)
+	if err := r.Upload.DeleteFile(ctx, w.file.ID); err != nil && !IsCode(err, api.NotFound) {
+		return fmt.Errorf("%s: %w", w.src.Path, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var local *LocalError
+	if errors.As(why, &local) && !errors.Is(why, ErrChanged) {
+		r.failed = append(r.failed, Failure{w.src.Path, why})
+	} else {
+		r.again = append(r.again, retried{w.src, why})
+	}
+	return nil
+}
+
+// concernsFile tells whether an error is about one file and leaves the others
+// unharmed.
+func concernsFile(err error) bool {
+	var local *LocalError
+	return errors.As(err, &local) || errors.Is(err, ErrChanged) || errors.Is(err, ErrArrivedOtherwise) ||
+		IsCode(err, api.PartConflict, api.PartNotFound, api.PartSizeMismatch, api.NotFound, api.FileDamaged)
+}

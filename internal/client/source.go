@@ -1,0 +1,176 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/lenzeye/lenzeye/internal/api"
+)
+
+// Source is a file to send.
+type Source struct {
+	Path     string // in the transfer
+	Size     int64
+	Modified time.Time
+	Type     string
+	Open     func() (*os.File, error) // called again for every look at the file
+}
+
+// declaration is the source as it is declared.
+func (s *Source) declaration() api.NewFile {
+	n := api.NewFile{Path: s.Path, Size: api.Size(s.Size), Type: s.Type}
+	if y := s.Modified.Year(); !s.Modified.IsZero() && y > 1 && y < 9999 {
+		n.Modified = api.TimeOf(&s.Modified)
+	}
+	return n
+}
+
+// open opens the source as it was when it was looked at, or returns ErrChanged
+// with the source brought up to date.
+func (s *Source) open() (*os.File, error) {
+	f, err := s.Open()
+	if err != nil {
+		return nil, &LocalError{err}
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = &LocalError{err}
+	case !info.Mode().IsRegular():
+		err = &LocalError{errors.New("it is no regular file any more")}
+	case info.Size() != s.Size || !info.ModTime().Equal(s.Modified):
+		s.Size, s.Modified = info.Size(), info.ModTime()
+		err = ErrChanged
+	}
+	if err != nil {
+		_ = f.Close() // it was only read
+		return nil, err
+	}
+	return f, nil
+}
+
+// work is a source on its way.
+type work struct {
+	src  *Source
+	file api.File
+
+	mu     sync.Mutex
+	opened bool
+	f      *os.File
+	held   map[int]api.CRC32 // the recorded parts, when there are any
+	err    error             // why the file cannot stand as it is; the first counts
+	left   int               // parts that are not looked at yet
+	acked  int64             // bytes that the server holds
+}
+
+// recorded tells whether the server says that it holds a part.
+func (w *work) recorded(n int) bool {
+	if w.file.State == "stored" || w.file.State == "sealing" {
+		return true
+	}
+	for _, run := range w.file.Received {
+		if n >= run[0] && n <= run[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// section is the n-th part of the open file.
+func (w *work) section(n int) *io.SectionReader {
+	from := int64(n-1) * w.file.PartSize
+	return io.NewSectionReader(w.f, from, min(w.file.PartSize, w.file.Size-from))
+}
+
+// begin opens the file and asks for what the server holds of it, once for all
+// of its parts.
+func (w *work) begin(ctx context.Context, u *Upload) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.opened || w.err != nil {
+		return w.err
+	}
+	w.opened = true
+	if w.f, w.err = w.src.open(); w.err != nil {
+		return w.err
+	}
+	switch {
+	case w.file.State == "damaged":
+		w.err = ErrArrivedOtherwise
+	case w.file.State == "stored" && w.file.PartCount == 1 && w.file.CRC32 != nil:
+		w.held = map[int]api.CRC32{1: *w.file.CRC32}
+	case w.file.State != "receiving" || len(w.file.Received) > 0:
+		w.held, w.err = u.Parts(ctx, w.file.ID)
+	}
+	return w.err
+}
+
+// fail notes why the file cannot stand.
+func (w *work) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// done counts a part off, and tells whether it was the last one.
+func (w *work) done(bytes int64) (last bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.acked += bytes
+	w.left--
+	return w.left == 0
+}
+
+// end closes the file, looks whether it is still what was sent, and returns why
+// it cannot stand.
+func (w *work) end() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.close()
+	f, err := w.src.open() // brings the source up to date, should it be sent anew
+	if err == nil {
+		err = f.Close()
+	}
+	if w.err == nil {
+		w.err = err
+	}
+	return w.err
+}
+
+func (w *work) close() {
+	if w.f != nil {
+		_ = w.f.Close() // it was only read
+		w.f = nil
+	}
+}
+
+// compare reads a part that the server holds, and returns ErrChanged if its
+// bytes are not ours.
+func (w *work) compare(ctx context.Context, n int, want api.CRC32, progress func(int64)) error {
+	sum, section := crc32.NewIEEE(), w.section(n)
+	buf := make([]byte, 64<<10)
+	for {
+		got, err := section.Read(buf)
+		_, _ = sum.Write(buf[:got]) // never fails
+		progress(int64(got))
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, io.EOF):
+			if sum.Sum32() != uint32(want) {
+				return fmt.Errorf("part %d: %w", n, ErrChanged)
+			}
+			return nil
+		case err != nil:
+			return &LocalError{err}
+		}
+	}
+}
