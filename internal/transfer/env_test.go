@@ -3,6 +3,7 @@ package transfer
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -219,13 +220,18 @@ func (f *fixture) declare(t tester, b begun, sizes ...int64) []File {
 	return out
 }
 
-// content is the file's plain bytes, made from its id.
+// content is the file's plain bytes, made from its id: blocks of noise, each
+// with its number in front.
 func content(f File) []byte {
 	var seed [32]byte
 	copy(seed[:], f.ID)
-	b := make([]byte, f.Size)
-	_, _ = rand.NewChaCha8(seed).Read(b)
-	return b
+	block := make([]byte, min(f.Size, 64<<10))
+	_, _ = rand.NewChaCha8(seed).Read(block)
+	b := make([]byte, 0, f.Size+int64(len(block))+8)
+	for n := uint64(0); int64(len(b)) < f.Size; n++ {
+		b = append(binary.BigEndian.AppendUint64(b, n), block...)
+	}
+	return b[:f.Size]
 }
 
 func partOf(f File, n int) []byte {

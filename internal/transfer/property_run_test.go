@@ -11,7 +11,7 @@ import (
 // TestMain makes the property's runs fewer than rapid's own number, which is
 // for functions without a database. -rapid.checks on the command line rules.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "40"); err != nil {
+	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())

@@ -43,7 +43,7 @@ type modelPart struct {
 // store. The empty name is what holds after every step.
 func (m *model) actions() map[string]func(*rapid.T) {
 	actions := map[string]func(*rapid.T){
-		"start": m.start, "declare": m.declare, "put": m.put, "put more": m.put, "put on": m.put,
+		"start": m.start, "declare": m.declare, "put": m.put, "put more": m.put, "fill": m.fill,
 		"late attempt": m.lateAttempt, "delete file": m.deleteFile, "complete": m.complete, "end": m.end,
 		"restore": m.restore, "sweep": m.sweep, "read": m.read,
 	}
@@ -169,14 +169,43 @@ func (m *model) put(t *rapid.T) {
 	}
 }
 
+// fill sends what is missing of a file.
+func (m *model) fill(t *rapid.T) {
+	if tr, file := m.pickFile(t); file != nil {
+		m.sendMissing(t, tr, file)
+	}
+}
+
+func (m *model) sendMissing(t *rapid.T, tr *modelTransfer, file *modelFile) {
+	for n := 1; n <= file.PartCount; n++ {
+		if file.parts[n] != nil {
+			continue
+		}
+		body := partOf(file.File, n)
+		_, err := put(t.Context(), m.f.Service, tr.Access, file.File, n, body)
+		allow(t, "missing part", err, append(ended, ErrStorageUnavailable, account.ErrQuotaExceeded)...)
+		if err == nil {
+			file.parts[n] = &modelPart{body: body, sent: body}
+		}
+	}
+}
+
 // lateAttempt replaces a recorded part in the bucket, as a second body does
 // whose transaction comes too late.
 func (m *model) lateAttempt(t *rapid.T) {
-	_, file := m.pickFile(t)
-	m.f.faults.set(nil)
-	if file == nil || file.PartCount < 2 || file.deleted || len(file.parts) == 0 {
+	var begun []*modelFile
+	for _, tr := range m.transfers {
+		for _, file := range tr.files {
+			if !file.deleted && len(file.parts) > 0 && len(file.parts) < file.PartCount {
+				begun = append(begun, file)
+			}
+		}
+	}
+	if len(begun) == 0 {
 		return
 	}
+	m.f.faults.set(nil)
+	file := rapid.SampledFrom(begun).Draw(t, "file")
 	rows, err := queryAll(t.Context(), m.f.db, scanFile, "SELECT"+fileColumns+" FROM files WHERE id = $1 AND upload_id IS NOT NULL AND state = 'receiving'", file.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -319,17 +348,7 @@ func (m *model) finish(t *rapid.T) {
 	m.sweep(t)
 	for _, tr := range m.transfers {
 		for _, file := range tr.files {
-			for n := 1; n <= file.PartCount; n++ {
-				if file.parts[n] != nil {
-					continue
-				}
-				body := partOf(file.File, n)
-				_, err := put(t.Context(), m.f.Service, tr.Access, file.File, n, body)
-				allow(t, "last part", err, append(ended, account.ErrQuotaExceeded)...)
-				if err == nil {
-					file.parts[n] = &modelPart{body: body, sent: body}
-				}
-			}
+			m.sendMissing(t, tr, file)
 			m.compare(t, file)
 		}
 	}
