@@ -97,6 +97,7 @@ func TestStudioScope(t *testing.T) {
 		ctx, id := t.Context(), other.ID
 		for _, call := range []scopedCall{
 			{"Link", ErrNotFound, func(ctx context.Context) error { _, err := f.Link(ctx, id, link); return err }},
+			{"LinkBySlug", ErrNotFound, func(ctx context.Context) error { _, err := f.LinkBySlug(ctx, id, "mine"); return err }},
 			{"UpdateLink", ErrNotFound, func(ctx context.Context) error {
 				_, err := f.UpdateLink(ctx, id, link, LinkPatch{Title: Field[string]{true, "x"}}, Client{})
 				return err

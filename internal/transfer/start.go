@@ -23,7 +23,8 @@ const (
 )
 
 // Start begins a guest's transfer on a link. With an idempotency key the same
-// key on the same link answers the same again, whatever became of the link.
+// key on the same link answers the same again, also when the link has closed,
+// expired or filled since.
 //
 // Errors: ErrLinkNotFound, ErrLinkClosed, ErrLinkExpired, ErrLinkFull,
 // ErrPasswordWrong, *account.TryLimitError, account.ErrEmailInvalid,
