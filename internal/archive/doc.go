@@ -27,10 +27,10 @@
 // entry with a zip64 field; 20 is for folders and deflate, which never occur.
 // Files are regular ones of mode 0644, made by Unix.
 //
-// DOS times are UTC, rounded down to two seconds, and 1980-01-01 or
-// 2107-12-31 for what lies beyond. The extended timestamp has UTC to the second. It
-// is left out where readers disagree: some take its 32 bits as signed and some
-// as unsigned, so only what is the same for both is written.
+// DOS times are UTC, rounded down to two seconds; what lies beyond them is
+// 1980-01-01 00:00:00 or 2107-12-31 23:59:58. The extended timestamp has UTC to
+// the second. It is left out where readers disagree: some take its 32 bits as
+// signed and some as unsigned, so only what is the same for both is written.
 //
 // # Cost
 //
@@ -39,15 +39,16 @@
 // a name that had to be numbered. A Reader asks for the 64 files around an
 // offset again and checks them against a hash. It holds those, some kilobytes
 // and with the longest paths not 2 MiB, and one open content. Making a Plan
-// takes some 60 bytes for each file and folder while it lasts, up to
+// takes some 50 bytes for each file and folder while it lasts, up to
 // Options.MaxNames of them, because unique names need all that came before.
 //
 // # Promises
 //
 //   - The bytes at an offset are the same on every machine and in every
 //     process as long as the manifest is the same; ETag says which manifest.
-//   - Content is asked for once for each file that a range touches, with
-//     exactly the range's bytes of it; nothing is asked for a range in headers.
+//   - Content is asked for once for each file that a range touches, and with
+//     Reader.Limit for exactly the range's bytes of it; no content is asked for
+//     where a range lies in headers.
 //   - Where content or manifest cannot be read, or the manifest is no longer
 //     the one planned, reading fails; no other bytes take its place.
 //   - Memory does not grow with the files' sizes, nor with the range read.

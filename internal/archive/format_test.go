@@ -43,6 +43,22 @@ func TestHeaderLengths(t *testing.T) {
 	}
 }
 
+// TestLocalZip64 reads the field that programs find only where they read an
+// archive from its start.
+func TestLocalZip64(t *testing.T) {
+	t.Parallel()
+	h := header{name: "x", size: max32 + 5, offset: 1 << 40}
+	b := h.appendLocal(nil)
+	le := binary.LittleEndian
+	if le.Uint32(b[18:]) != max32 || le.Uint32(b[22:]) != max32 || b[4] != needsZip64 {
+		t.Errorf("sizes %x and %x, version %d", le.Uint32(b[18:]), le.Uint32(b[22:]), b[4])
+	}
+	extra := b[localFixed+1:]
+	if le.Uint16(extra) != zip64ID || le.Uint16(extra[2:]) != 16 || le.Uint64(extra[4:]) != max32+5 || le.Uint64(extra[12:]) != max32+5 {
+		t.Errorf("zip64 field is %x", extra)
+	}
+}
+
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	date := func(y int, m time.Month, d, hour, minute, s int) time.Time {

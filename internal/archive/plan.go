@@ -32,7 +32,7 @@ const etagVersion = "lenzeye archive 1\n"
 // planFiles is how many entries are asked for at once when planning.
 const planFiles = 1024
 
-// defaultMaxNames bounds planning to about 120 MB.
+// defaultMaxNames bounds planning to about 100 MB.
 const defaultMaxNames = 2_000_000
 
 // planSize is the memory of a Plan without what grows with its files.

@@ -74,6 +74,10 @@ func testWithAll(t *testing.T, name string, files int) {
 	if out := run(t, "", "bsdtar", "-tf", name); strings.Count(out, "\n") != files {
 		t.Errorf("bsdtar lists %d files, want %d", strings.Count(out, "\n"), files)
 	}
+	// Through a pipe it reads the local headers and not the directory.
+	if out := run(t, "", "sh", "-c", `cat "$0" | bsdtar -tf -`, name); strings.Count(out, "\n") != files {
+		t.Errorf("bsdtar lists %d files of a pipe, want %d", strings.Count(out, "\n"), files)
+	}
 	if out := run(t, "", "python3", "-c", pythonTest, name); strings.TrimSpace(out) != fmt.Sprint(files) {
 		t.Errorf("python reads %s files, want %d", out, files)
 	}
