@@ -91,8 +91,8 @@ func noVariables(tree []source) (found []string) {
 }
 
 // constantLike tells whether the i-th variable of v never changes: an error, a
-// compiled pattern, an embedded file, an assertion on types, or a test's server
-// that is started once.
+// compiled pattern, an embedded file, an assertion on types, a test's server that
+// is started once, or what the Redis client can be told once for a whole process.
 func (s source) constantLike(g *ast.GenDecl, v *ast.ValueSpec, i int) bool {
 	name := v.Names[i].Name
 	if name == "_" || isEmbedded(g.Doc) || isEmbedded(v.Doc) {
@@ -111,7 +111,7 @@ func (s source) constantLike(g *ast.GenDecl, v *ast.ValueSpec, i int) bool {
 	case "regexp.MustCompile":
 		return true
 	case "sync.OnceValue", "sync.OnceValues":
-		return s.dir == "internal/testenv"
+		return s.dir == "internal/testenv" || s.dir == "internal/jobs"
 	}
 	return false
 }

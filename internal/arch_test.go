@@ -59,7 +59,7 @@ func allowances() map[string]allowance {
 			third: []string{"github.com/jackc/pgx/v5/stdlib"},
 		},
 		"internal/blob":    {third: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "golang.org/x/sys"}},
-		"internal/jobs":    {third: []string{"github.com/hibiken/asynq"}},
+		"internal/jobs":    {third: []string{"github.com/hibiken/asynq", "github.com/redis/go-redis/v9"}},
 		"internal/config":  {third: []string{"github.com/spf13/viper"}},
 		"internal/names":   {third: []string{"golang.org/x/text"}},
 		"internal/catalog": {third: []string{"golang.org/x/text"}},

@@ -10,18 +10,40 @@ import (
 	"time"
 
 	"github.com/lenzeye/lenzeye/internal/jobs"
+	"github.com/lenzeye/lenzeye/internal/testenv"
 )
 
 // target is what the suite needs to know of a queue: how to open one, and how to
 // run a case, in a bubble of time where the queue lives in this process alone.
 type target struct {
-	open func(jobs.Options) (*jobs.Queue, error)
+	open func(testing.TB, jobs.Options) (*jobs.Queue, error)
 	run  func(*testing.T, func(*testing.T))
+}
+
+func inProcess() target {
+	return target{
+		open: func(_ testing.TB, o jobs.Options) (*jobs.Queue, error) { return jobs.OpenInProcess(o) },
+		run:  synctest.Test,
+	}
+}
+
+func onRedis() target {
+	return target{
+		open: func(t testing.TB, o jobs.Options) (*jobs.Queue, error) {
+			return jobs.OpenRedis(o, jobs.RedisOptions{URL: testenv.Redis(t), Poll: 20 * time.Millisecond})
+		},
+		run: func(t *testing.T, test func(*testing.T)) { test(t) },
+	}
+}
+
+func TestRedisConforms(t *testing.T) {
+	t.Parallel()
+	conformance(t, onRedis())
 }
 
 func TestInProcessConforms(t *testing.T) {
 	t.Parallel()
-	conformance(t, target{open: jobs.OpenInProcess, run: synctest.Test})
+	conformance(t, inProcess())
 }
 
 // conformance holds for every queue. Cases wait for signals; pauses are short.
@@ -66,7 +88,7 @@ func (tg target) begin(t *testing.T, opts jobs.Options, run jobs.Handler) *jobs.
 	if opts.Backoff == nil {
 		opts.Backoff = shortBackoff
 	}
-	q, err := tg.open(opts)
+	q, err := tg.open(t, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +136,7 @@ func nothing[T any](t *testing.T, c <-chan T, during time.Duration) {
 
 func hintBeforeStart(t *testing.T, tg target) {
 	ran := make(chan string, 1)
-	q, err := tg.open(jobs.Options{Jobs: []jobs.Job{{Kind: kind, Run: func(_ context.Context, id string) error {
+	q, err := tg.open(t, jobs.Options{Jobs: []jobs.Job{{Kind: kind, Run: func(_ context.Context, id string) error {
 		ran <- id
 		return nil
 	}}}})

@@ -174,7 +174,7 @@ func (p *inProcess) finish(e *entry, err error) {
 	p.poke()
 }
 
-func (p *inProcess) shutdown(ctx context.Context) error {
+func (p *inProcess) shutdown(ctx context.Context) (dropped int, err error) {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
@@ -186,11 +186,14 @@ func (p *inProcess) shutdown(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
-		return nil
+		return p.stats().Waiting, nil
 	case <-ctx.Done():
-		return fmt.Errorf("shut down job queue: %d handlers would not end", p.stats().Running)
+		s := p.stats()
+		return s.Waiting, fmt.Errorf("shut down job queue: %d handlers would not end", s.Running)
 	}
 }
+
+func (p *inProcess) check(context.Context) error { return nil }
 
 func (p *inProcess) stats() Stats {
 	p.mu.Lock()

@@ -15,8 +15,6 @@ import (
 	"github.com/lenzeye/lenzeye/internal/jobs"
 )
 
-var inProcess = target{open: jobs.OpenInProcess, run: synctest.Test}
-
 // queued opens a queue that has not begun, whose runs are reported in order.
 func queued(t *testing.T, opts jobs.Options) (*jobs.Queue, <-chan string) {
 	t.Helper()
@@ -140,7 +138,7 @@ func TestOneRowRunsOnceAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var running, runs atomic.Int64
-		q := inProcess.begin(t, jobs.Options{Concurrency: 8}, func(context.Context, string) error {
+		q := inProcess().begin(t, jobs.Options{Concurrency: 8}, func(context.Context, string) error {
 			if running.Add(1) > 1 {
 				t.Error("two runs of one row at once")
 			}

@@ -18,6 +18,9 @@ var (
 	// ErrFull means that the hint was not taken, since too many wait. A caller
 	// may go on: the sweep finds the row.
 	ErrFull = errors.New("job queue is full")
+	// ErrUnreachable means that the hint was not taken, since Redis does not answer.
+	// A caller may go on, as above.
+	ErrUnreachable = errors.New("job queue is out of reach")
 	// ErrClosed means that the queue is shutting down. A caller may go on, as above.
 	ErrClosed = errors.New("job queue is shut down")
 )
@@ -75,22 +78,27 @@ type Options struct {
 	Backoff func(tries int) time.Duration
 
 	Log *slog.Logger // nil means nowhere
-	// Observe is called after each run of a job or chore, and with ErrFull and no
-	// duration for a hint that was not taken. nil means nobody asks.
+	// Observe is called after each run of a job or chore, and with ErrFull or
+	// ErrUnreachable and no duration for a hint that was not taken. nil means
+	// nobody asks.
 	Observe func(kind string, d time.Duration, err error)
 }
 
 // driver keeps hints and calls run for them.
 type driver interface {
 	// enqueue keeps a hint, whose Queue is set. nil promises at least one call of
-	// run as long as the driver lives; ErrFull and ErrClosed are the refusals.
+	// run as long as the place lives where hints are kept, in a process that
+	// started; ErrFull, ErrUnreachable and ErrClosed are the refusals.
 	enqueue(ctx context.Context, h Hint) error
 	// start begins to call run, from at most Options.Concurrency goroutines at
 	// once, with contexts that end with ctx, and returns. It is called once.
 	start(ctx context.Context, run runner) error
 	// shutdown begins no more runs, takes no more hints, and returns when none
-	// runs or ctx ends, which is then an error.
-	shutdown(ctx context.Context) error
+	// runs or ctx ends, which is then an error. dropped are the hints that waited
+	// and are lost.
+	shutdown(ctx context.Context) (dropped int, err error)
+	// check asks whether hints can be kept now.
+	check(ctx context.Context) error
 	// stats looks, without waiting for anything.
 	stats() Stats
 }
@@ -101,8 +109,8 @@ type runner func(ctx context.Context, h Hint, tries int) error
 
 // Stats is a look at a queue.
 type Stats struct {
-	Waiting int   // hints, with those that wait for a retry
-	Running int   // handlers
+	Waiting int   // hints, with those that wait for a retry; in Redis as of the last count
+	Running int   // handlers of this process
 	Dropped int64 // hints that were refused since the queue was opened
 }
 
@@ -206,9 +214,13 @@ func (q *Queue) Kinds() []string { return slices.Sorted(maps.Keys(q.jobs)) }
 // Stats looks at the queue, for metrics.
 func (q *Queue) Stats() Stats { return q.driver.stats() }
 
-// Enqueue gives a hint, after the commit of what it is about. ErrFull and
-// ErrClosed may be ignored, since the sweep finds the row; any other error is a
-// mistake in the hint or a queue out of reach.
+// Check tells whether hints can be kept now, for a readiness probe. A queue in
+// the memory of this process always says yes.
+func (q *Queue) Check(ctx context.Context) error { return q.driver.check(ctx) }
+
+// Enqueue gives a hint, after the commit of what it is about. ErrFull,
+// ErrUnreachable and ErrClosed may be ignored, since the sweep finds the row; any
+// other error is a mistake in the hint.
 func (q *Queue) Enqueue(ctx context.Context, h Hint) error {
 	job, ok := q.jobs[h.Kind]
 	if !ok {
@@ -225,8 +237,10 @@ func (q *Queue) Enqueue(ctx context.Context, h Hint) error {
 	}
 	h.After = max(h.After, 0)
 	if err := q.driver.enqueue(ctx, h); err != nil {
-		if errors.Is(err, ErrFull) {
-			q.opts.Observe(h.Kind, 0, ErrFull)
+		for _, refusal := range []error{ErrFull, ErrUnreachable} {
+			if errors.Is(err, refusal) {
+				q.opts.Observe(h.Kind, 0, refusal)
+			}
 		}
 		return fmt.Errorf("enqueue %s: %w", h.Kind, err)
 	}

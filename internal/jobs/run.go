@@ -57,7 +57,8 @@ func (q *Queue) Start(ctx context.Context) error {
 
 // Shutdown takes no more hints, begins no more runs, and waits for those under
 // way. When ctx ends before them it ends their contexts, with ErrClosed as the
-// cause, and gives them five seconds to return. What waits is dropped.
+// cause, and gives them five seconds to return. What waits in this process is
+// dropped, what waits in Redis stays there.
 func (q *Queue) Shutdown(ctx context.Context) error {
 	q.mu.Lock()
 	select {
@@ -80,8 +81,8 @@ func (q *Queue) Shutdown(ctx context.Context) error {
 		cancel(ErrClosed)
 		time.AfterFunc(stopGrace, stop)
 	})()
-	err := q.driver.shutdown(last)
-	if dropped := q.driver.stats().Waiting; dropped > 0 {
+	dropped, err := q.driver.shutdown(last)
+	if dropped > 0 {
 		q.opts.Log.Info("hints dropped at shutdown; the sweep finds their rows", "hints", dropped)
 	}
 	return errors.Join(err, q.waitChores(last))

@@ -46,26 +46,35 @@ func Redis(t testing.TB) (url string) {
 }
 
 func startRedis() (*redis, error) {
-	path, err := program("redis-server", "redis-server", "valkey-server")
-	if err != nil {
-		return nil, err
-	}
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
+	r := &redis{addr: fmt.Sprintf("127.0.0.1:%d", port), password: secret()}
+	return r, r.start()
+}
+
+// start begins to serve at the address, with nothing in it.
+func (r *redis) start() error {
+	path, err := program("redis-server", "redis-server", "valkey-server")
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(r.addr)
+	if err != nil {
+		return err
+	}
 	dir, err := newFolder(account{})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := &redis{addr: fmt.Sprintf("127.0.0.1:%d", port), password: secret()}
-	r.server, err = start(account{}, dir, "KILL", nil, path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1",
+	r.server, err = start(account{}, dir, "KILL", nil, path, "--port", port, "--bind", "127.0.0.1",
 		"--requirepass", r.password, "--save", "", "--appendonly", "no", "--dir", dir,
 		"--databases", strconv.Itoa(redisDatabases), "--maxmemory-policy", "noeviction")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return r, r.untilReady(func(ctx context.Context) error { return r.call(ctx, "PING") })
+	return r.untilReady(func(ctx context.Context) error { return r.call(ctx, "PING") })
 }
 
 // call sends commands without arguments that need quoting, and wants a simple
