@@ -70,7 +70,7 @@ func newRoot(inv *invocation) *cobra.Command {
 	root.SetOut(inv.io.out)
 	root.SetErr(inv.io.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return userError{err} })
-	root.AddCommand(newServe(inv), newSeed(inv), newConfig(inv), newKeys(inv), newVersion(inv))
+	root.AddCommand(newServe(inv), newSeed(inv), newConfig(inv), newKeys(inv), newVersion(inv), newSend(inv), newGet(inv))
 	return root
 }
 

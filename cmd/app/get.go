@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/client"
+)
+
+// getFlags are the words of one `app get`.
+type getFlags struct {
+	code, out, only string
+	parallel        int
+	patience        time.Duration
+	list, json      bool
+}
+
+func newGet(inv *invocation) *cobra.Command {
+	var f getFlags
+	cmd := &cobra.Command{
+		Use:   "get URL",
+		Short: "Fetch the files of a download link",
+		Long: `Fetch the files of a download link into a folder.
+
+Each file grows as name.part, is compared with its checksum when it is whole, and
+then gets its name. Interrupted, by Ctrl-C, a crash or a lost line, it goes on
+when it is run again. Files that are there already with the right size and
+checksum are left alone; another file of the same name is never replaced.
+
+Names that this or another system could not hold are changed and named.
+
+The right to fetch is kept until all is there, in $XDG_STATE_HOME/lenzeye, else
+~/.local/state/lenzeye, readable by you only, so that a second run neither needs
+the code again nor counts as a second download.`,
+		Example: `  app get https://send.example.com/d/7h…Q --code K7QM-2XW9 -o ~/Wedding
+  app get https://send.example.com/d/7h…Q --list
+  app get https://send.example.com/d/7h…Q --only '*.CR3'
+  app get https://send.example.com/d/7h…Q --only 'Wedding/cards.tar' -o - | tar x`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return userError{fmt.Errorf("one download link is due (see %s --help)", cmd.CommandPath())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return get(cmd.Context(), inv, f, args[0]) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.code, "code", "", "the code of the link; asked for on a terminal")
+	flags.StringVarP(&f.out, "out", "o", ".", "the folder to fetch into, made if need be; - writes one file to the output")
+	flags.StringVar(&f.only, "only", "", "only files or folders whose path or name matches this `GLOB`")
+	flags.IntVar(&f.parallel, "parallel", 6, "requests in flight, 1 to 32")
+	flags.DurationVar(&f.patience, "patience", 5*time.Minute, "how long to try again while the server does not answer")
+	flags.BoolVar(&f.list, "list", false, "list the files and fetch none")
+	flags.BoolVar(&f.json, "json", false, "print JSON")
+	return cmd
+}
+
+// getRun is one `app get`.
+type getRun struct {
+	inv   *invocation
+	flags getFlags
+	share *client.Share
+	state stateFile
+	show  *progress // nil before and after
+}
+
+func get(ctx context.Context, inv *invocation, f getFlags, address string) error {
+	base, token, err := client.ParseShare(address)
+	if err != nil {
+		return userError{fmt.Errorf("the download link: %w", err)}
+	}
+	if f.parallel < 1 || f.parallel > 32 {
+		return userError{fmt.Errorf("--parallel %d: 1 to 32 are possible", f.parallel)}
+	}
+	if _, err := path.Match(f.only, ""); err != nil {
+		return userError{fmt.Errorf("--only %s: %w", f.only, err)}
+	}
+	r := &getRun{inv: inv, flags: f, state: inv.state("get", base, token)}
+	c, err := inv.newClient(base, client.Options{Patience: f.patience, Retrying: r.retrying})
+	if err != nil {
+		return err
+	}
+	var kept getState
+	if _, err := r.state.load(&kept); err != nil {
+		return err
+	}
+	r.share = c.Share(token, kept.AccessToken)
+	view, err := r.open(ctx)
+	if err != nil {
+		return blame(err)
+	}
+	wanted := matching(client.Name(view.Files), f.only)
+	switch {
+	case f.list:
+		return r.list(view, wanted)
+	case len(wanted) == 0 && f.only != "":
+		return userError{fmt.Errorf("--only %s: no file matches (see --list)", f.only)}
+	case f.out == "-":
+		return blame(r.pour(ctx, wanted))
+	}
+	return blame(r.fetch(ctx, wanted))
+}
+
+func (r *getRun) say(format string, args ...any) {
+	if r.show != nil {
+		r.show.say(format, args...)
+		return
+	}
+	fmt.Fprintf(r.inv.io.err, format+"\n", args...)
+}
+
+func (r *getRun) retrying(what string, err error, wait time.Duration) {
+	r.say("%s: %v; trying again in %s", what, err, wait.Round(100*time.Millisecond))
+}
+
+// open reads the list, with the right that is kept or by the code.
+func (r *getRun) open(ctx context.Context) (api.ShareView, error) {
+	if r.share.Access != "" {
+		view, err := r.share.View(ctx)
+		if !client.IsCode(err, api.CodeRequired) {
+			return view, err
+		}
+		r.share.Access = "" // it has ended
+	}
+	code := r.flags.code
+	if code == "" {
+		if !r.inv.isAttended() {
+			return api.ShareView{}, userError{errors.New("--code is missing: it came with the link")}
+		}
+		var err error
+		if code, err = r.inv.ask(ctx, "The code:"); err != nil {
+			return api.ShareView{}, err
+		}
+	}
+	if err := r.share.Unlock(ctx, code); err != nil {
+		return api.ShareView{}, err
+	}
+	if err := r.state.save(getState{r.share.Access}); err != nil {
+		return api.ShareView{}, err
+	}
+	return r.share.View(ctx)
+}
+
+// matching chooses the files that a pattern means: by path, by name, or by a
+// folder that they lie in. An empty pattern means all.
+func matching(files []client.Wanted, pattern string) []client.Wanted {
+	if pattern == "" {
+		return files
+	}
+	pattern = strings.TrimSuffix(pattern, "/")
+	var out []client.Wanted
+	for _, f := range files {
+		if matches(pattern, f.Path) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func matches(pattern, name string) bool {
+	if ok, _ := path.Match(pattern, path.Base(name)); ok { // the pattern was checked
+		return true
+	}
+	for at := name; at != "."; at = path.Dir(at) {
+		if ok, _ := path.Match(pattern, at); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *getRun) list(view api.ShareView, files []client.Wanted) error {
+	if r.flags.json {
+		view.Files = make([]api.SharedFile, len(files))
+		for i, f := range files {
+			view.Files[i] = f.SharedFile
+		}
+		return json.NewEncoder(r.inv.io.out).Encode(view)
+	}
+	table := tabwriter.NewWriter(r.inv.io.out, 0, 4, 2, ' ', tabwriter.AlignRight)
+	for _, f := range files {
+		when := "-"
+		if f.Modified != nil {
+			when = f.Modified.Local().Format("2006-01-02 15:04")
+		}
+		fmt.Fprintf(table, "%s\t%s\t  %s\n", bytesText(f.Size), when, f.Path)
+	}
+	return table.Flush()
+}
+
+// pour writes the one file that is wanted to the output. What is written cannot
+// be taken back, so damage is known at the end only.
+func (r *getRun) pour(ctx context.Context, files []client.Wanted) error {
+	if len(files) != 1 {
+		return userError{fmt.Errorf("-o - takes one file and there are %d: choose it with --only", len(files))}
+	}
+	f, sum := files[0], crc32.NewIEEE()
+	if err := r.share.Fetch(ctx, f.ID, client.Range{Size: f.Size}, io.MultiWriter(r.inv.io.out, sum)); err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	if f.CRC32 == nil || sum.Sum32() != uint32(*f.CRC32) {
+		return fmt.Errorf("%s: %w", f.Path, client.ErrDamaged)
+	}
+	return nil
+}
+
+// getResult is what `app get --json` prints.
+type getResult struct {
+	Folder     string    `json:"folder"`
+	Files      int       `json:"files"`
+	Bytes      int64     `json:"bytes"`
+	NotFetched []notDone `json:"not_fetched"`
+}
+
+// fetch fetches files into the folder.
+func (r *getRun) fetch(ctx context.Context, files []client.Wanted) error {
+	if err := os.MkdirAll(r.flags.out, 0o777); err != nil {
+		return userError{fmt.Errorf("make the folder: %w", err)}
+	}
+	dir, err := os.OpenRoot(r.flags.out)
+	if err != nil {
+		return userError{fmt.Errorf("open the folder: %w", err)}
+	}
+	defer dir.Close()
+	sizes := make(map[string]int64, len(files))
+	for _, f := range files {
+		sizes[f.Path] = f.Size
+		if f.Name != f.Path {
+			r.say("%s: called %s here", f.Path, f.Name)
+		}
+	}
+	failed, err := r.work(ctx, dir, files, sizes)
+	switch {
+	case client.IsDiskFull(err):
+		return fmt.Errorf("the disk of %s is full: make room and run the same command again, what has arrived is kept (%w)", r.flags.out, err)
+	case err != nil:
+		return err
+	}
+	if err := r.result(files, failed); err != nil {
+		return err
+	}
+	if n := len(failed); n > 0 {
+		return fmt.Errorf("%d of %d files are not there, they are named above", n, len(files))
+	}
+	if r.flags.only != "" {
+		return nil // more may be wanted of the same download
+	}
+	return r.state.forget()
+}
+
+func (r *getRun) work(ctx context.Context, dir *os.Root, files []client.Wanted, sizes map[string]int64) ([]client.Failure, error) {
+	r.show = newProgress(r.inv.io.err, r.flags.json, sizes)
+	defer func() {
+		r.show.close()
+		r.show = nil
+	}()
+	f := &client.Fetching{Share: r.share, Dir: dir, Parallel: r.flags.parallel, Watch: r.show.watch()}
+	failed, err := f.Fetch(ctx, files)
+	for _, f := range failed {
+		r.say("%s: not fetched: %v", f.Path, f.Err)
+	}
+	if ctx.Err() != nil {
+		r.say("What has arrived is kept: run the same command again to go on.")
+	}
+	return failed, err
+}
+
+func (r *getRun) result(files []client.Wanted, failed []client.Failure) error {
+	out := getResult{Folder: r.flags.out, Files: len(files) - len(failed), NotFetched: notDones(failed)}
+	missing := map[string]bool{}
+	for _, f := range failed {
+		missing[f.Path] = true
+	}
+	for _, f := range files {
+		if !missing[f.Path] {
+			out.Bytes += f.Size
+		}
+	}
+	if r.flags.json {
+		return json.NewEncoder(r.inv.io.out).Encode(out)
+	}
+	_, err := fmt.Fprintf(r.inv.io.out, "Fetched   %d files, %s, into %s\n", out.Files, bytesText(out.Bytes), out.Folder)
+	return err
+}
