@@ -31,7 +31,7 @@ func allowances() map[string]allowance {
 				"internal/seal", "internal/transfer", "internal/web", "migrations"},
 			third: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/charmbracelet/log",
 				"github.com/prometheus/client_golang", "go.opentelemetry.io/otel",
-				"github.com/KimMachineGun/automemlimit", "golang.org/x/term"},
+				"github.com/KimMachineGun/automemlimit", "github.com/vbauerster/mpb/v8", "golang.org/x/term"},
 		},
 		"internal/web": {
 			own:   []string{"internal/api", "internal/transfer", "internal/account", "internal/archive", "internal/catalog"},
