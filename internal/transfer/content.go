@@ -59,14 +59,9 @@ func (s *Service) open(ctx context.Context, f File) (*Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Content{Opener: o, File: f, ETag: fmt.Sprintf("%q", fmt.Sprintf("%s-%08x", f.ID, *f.CRC32))}
-	switch {
-	case f.Modified != nil:
-		c.Modified = *f.Modified
-	case f.storedAt != nil:
-		c.Modified = *f.storedAt
-	}
-	return c, nil
+	return &Content{
+		Opener: o, File: f, ETag: fmt.Sprintf("%q", fmt.Sprintf("%s-%08x", f.ID, *f.CRC32)), Modified: f.When(),
+	}, nil
 }
 
 // keyOf is the file's key. An empty file has no part and so no key: any will do

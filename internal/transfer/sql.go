@@ -146,6 +146,8 @@ WHERE id = $1 AND account_id = $2 AND state <> 'deleted'`
 	fileStateByID   = `SELECT state FROM files WHERE id = $1`
 	filesOfTransfer = `SELECT` + fileColumns + ` FROM files
 WHERE transfer_id = $1 AND state <> 'deleted' AND position > $2 ORDER BY position LIMIT $3`
+	fileAtPosition = `SELECT` + fileColumns + ` FROM files
+WHERE transfer_id = $1 AND position = $2 AND state <> 'deleted'`
 	filesByPathHead = `SELECT` + fileColumns + ` FROM files
 WHERE transfer_id = $1 AND state <> 'deleted' AND path_key IN (`
 	firstBelow = `SELECT * FROM (SELECT` + fileColumns + ` FROM files

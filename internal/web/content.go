@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/transfer"
@@ -32,21 +33,34 @@ func (s *Server) sharedContent(c *call) error {
 	return c.content(content)
 }
 
-// content answers with a file's bytes, or a range of them. Several ranges at
-// once get the whole: no client of ours asks for them, and each would cost
-// requests to the store.
+// rangedContent is what can be served from any offset: a file, or an archive.
+// Limit says how much will be read from here on, so that no more is fetched.
+type rangedContent interface {
+	io.ReadSeeker
+	io.WriterTo
+	Limit(n int64)
+}
+
+// content answers with a file's bytes, or a range of them.
 func (c *call) content(content *transfer.Content) error {
-	defer func() { _ = content.Close() }() // it was only read
-	if rng := c.r.Header.Get("Range"); strings.Contains(rng, ",") || !strings.HasPrefix(rng, "bytes=") {
-		c.r.Header.Del("Range")
-	}
+	defer content.Close() //nolint:errcheck // it was only read
 	h := c.w.Header()
 	h.Set("Content-Type", safeType(content.File.Type))
 	h.Set("Content-Disposition", attachment(content.File.Path))
-	h.Set("Cache-Control", "private, no-store")
 	h.Set("Etag", content.ETag)
-	out := &contentWriter{c: c, content: content}
-	http.ServeContent(out, c.r, "", content.Modified, content)
+	return c.serveRange(content, content.File.TransferID, content.Modified)
+}
+
+// serveRange answers with all of the content or the range that was asked for.
+// Several ranges at once get the whole: no client of ours asks for them, and
+// each would cost requests to the store.
+func (c *call) serveRange(content rangedContent, transferID string, modified time.Time) error {
+	if rng := c.r.Header.Get("Range"); strings.Contains(rng, ",") || !strings.HasPrefix(rng, "bytes=") {
+		c.r.Header.Del("Range")
+	}
+	c.w.Header().Set("Cache-Control", "private, no-store")
+	out := &contentWriter{c: c, content: content, transferID: transferID}
+	http.ServeContent(out, c.r, "", modified, content)
 	return out.finish()
 }
 
@@ -55,10 +69,11 @@ func (c *call) content(content *transfer.Content) error {
 // or a first segment that is damaged gets a problem and not a broken answer;
 // and it learns how the copying ended, which ServeContent does not tell.
 type contentWriter struct {
-	c       *call
-	content *transfer.Content
-	status  int
-	err     error
+	c          *call
+	content    rangedContent
+	transferID string
+	status     int
+	err        error
 }
 
 func (w *contentWriter) Header() http.Header { return w.c.w.Header() }
@@ -92,7 +107,7 @@ func (w *contentWriter) ReadFrom(src io.Reader) (int64, error) {
 	if !ok || limited.R != io.Reader(w.content) {
 		return io.Copy(struct{ io.Writer }{w}, src)
 	}
-	release, err := w.c.carry(w.c.s.downloads, w.content.File.TransferID)
+	release, err := w.c.carry(w.c.s.downloads, w.transferID)
 	if err != nil {
 		w.err = err
 		return 0, err

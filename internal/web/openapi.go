@@ -126,8 +126,8 @@ func (d *documenter) responses(rt route) object {
 	if rt.pattern == "/readyz" {
 		out["503"] = success
 	}
-	if rt.media == octets {
-		out["206"] = object{"description": "The range asked for", "content": object{octets: object{}}}
+	if rt.ranged() {
+		out["206"] = object{"description": "The range asked for", "content": object{rt.media: object{}}}
 		out["304"] = object{"description": "The file is the one that the client has"}
 	}
 	byStatus := map[int][]string{}
@@ -140,6 +140,9 @@ func (d *documenter) responses(rt route) object {
 	}
 	return out
 }
+
+// ranged says that the route answers with file content, from any offset.
+func (rt route) ranged() bool { return rt.media == octets || rt.media == zipType }
 
 // implied are the problems that follow from what a route takes.
 func implied(rt route) []api.Code {
@@ -156,10 +159,10 @@ func implied(rt route) []api.Code {
 	if rt.list {
 		codes = append(codes, api.QueryInvalid)
 	}
-	if rt.body != "" || rt.maxBody != 0 || rt.media == octets {
+	if rt.body != "" || rt.maxBody != 0 || rt.ranged() {
 		codes = append(codes, api.Busy, api.Draining)
 	}
-	if rt.media == octets {
+	if rt.ranged() {
 		codes = append(codes, api.FileDamaged, api.StorageUnavailable)
 	}
 	return codes

@@ -100,6 +100,9 @@ func shareRoutes() []route {
 		{method: "GET", pattern: "/api/v1/d/{token}/files/{id}", summary: "The bytes of a shared file", tokens: fetch(),
 			media: octets, handle: (*Server).sharedContent,
 			problems: append([]api.Code{api.CodeRequired, api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}, gone...)},
+		{method: "GET", pattern: "/api/v1/d/{token}/archive.zip", summary: "Everything of a share as one ZIP", tokens: fetch(),
+			media: zipType, handle: (*Server).sharedArchive,
+			problems: append([]api.Code{api.CodeRequired, api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}, gone...)},
 	}
 }
 
@@ -127,6 +130,9 @@ func studioRoutes() []route {
 			request: api.TransferPatch{}, response: api.Transfer{}, handle: (*Server).patchTransfer, problems: []api.Code{api.FieldInvalid}},
 		{method: "POST", pattern: "/api/v1/transfers/{id}/restore", summary: "Undo a delete", tokens: studio(),
 			request: api.Empty{}, response: api.Transfer{}, handle: (*Server).restoreTransfer, problems: []api.Code{api.TransferEnded}},
+		{method: "GET", pattern: "/api/v1/transfers/{id}/archive.zip", summary: "A complete transfer as one ZIP", tokens: studio(),
+			media: zipType, handle: (*Server).archive,
+			problems: []api.Code{api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}},
 		{method: "GET", pattern: "/api/v1/files/{id}/content", summary: "The bytes of a file", tokens: studio(),
 			media: octets, handle: (*Server).fileContent,
 			problems: []api.Code{api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}},

@@ -35,6 +35,7 @@ type Server struct {
 	streams   *slots // bodies of parts
 	downloads *slots // answers with file content
 	declares  *slots // JSON bodies over smallBody
+	plans     *planCache
 	ready     *readiness
 	origins   *http.CrossOriginProtection
 	openAPI   []byte
@@ -63,6 +64,7 @@ func New(o Options) (*Server, error) {
 		streams:   newSlots(o.Limits.MaxStreams, o.Limits.MaxWaiting, o.Limits.StreamWait),
 		downloads: newSlots(4*o.Limits.MaxStreams, o.Limits.MaxWaiting, o.Limits.StreamWait),
 		declares:  newSlots(maxDeclares, o.Limits.MaxWaiting, o.Limits.StreamWait),
+		plans:     newPlanCache(o.Now),
 		ready:     newReadiness(o.Checks, o.Now, o.Log),
 		origins:   http.NewCrossOriginProtection(),
 	}
