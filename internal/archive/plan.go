@@ -155,7 +155,8 @@ func (b *planner) add(e Entry) error {
 			after: b.last.Key, local: b.page.end, central: b.directory, edits: len(b.plan.edits),
 		})
 	}
-	name, count := b.unique.Name(e.Path), 0
+	name := b.unique.Name(e.Path)
+	var count int
 	b.edits, count = appendEdits(b.edits, names.Safe(e.Path), name)
 	if b.names += count; b.names > b.maxNames {
 		return ErrTooManyNames

@@ -28,7 +28,6 @@ type shareRow struct {
 	id, transferID, accountID, origin string
 	token                             string // while it is made
 	tokenHash, tokenSealed, codeHash  []byte
-	tokenKey                          int64
 	codeKey                           int64
 	recipients                        []string
 	maxDownloads                      *int64

@@ -17,7 +17,6 @@ type transferRow struct {
 	nextPosition               int64
 	filesTotal, filesOpen      int64
 	bytesStored                int64
-	retentionDays              *int64
 	language                   string
 	priorState                 string
 	purgeAt                    *int64
