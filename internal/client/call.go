@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -122,6 +123,10 @@ func (c *Client) try(ctx context.Context, k call, read func(*http.Response) erro
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
+		var around *url.Error
+		if errors.As(err, &around) {
+			err = around.Err // without the address, which may hold a secret
+		}
 		if errors.Is(context.Cause(ctx), ErrStalled) {
 			err = ErrStalled
 		}

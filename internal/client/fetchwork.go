@@ -279,4 +279,6 @@ func remove(dir *os.Root, name string) error {
 }
 
 // IsDiskFull tells whether err is a disk, or a quota of one, that takes no more.
-func IsDiskFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+func IsDiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

@@ -22,7 +22,9 @@ type Share struct {
 
 // Share makes the handle of a download link. access is a fetch token that is
 // kept from before, or empty.
-func (c *Client) Share(token, access string) *Share { return &Share{c: c, token: token, Access: access} }
+func (c *Client) Share(token, access string) *Share {
+	return &Share{c: c, token: token, Access: access}
+}
 
 func (s *Share) path() string { return "/api/v1/d/" + url.PathEscape(s.token) }
 

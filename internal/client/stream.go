@@ -67,13 +67,10 @@ func (s *Sending) streamParts(ctx context.Context, w *work, r io.Reader, spool *
 	return nil
 }
 
-// Unfinished gives the paths that a refused Complete named, at most a hundred.
-func Unfinished(err error) []string {
-	var paths []string
+// Unfinished gives the files that a refused Complete named, at most a hundred.
+func Unfinished(err error) []api.File {
 	if p, ok := problemOf(err); ok && p.Code == api.TransferIncomplete {
-		for _, f := range p.Files {
-			paths = append(paths, f.Path)
-		}
+		return p.Files
 	}
-	return paths
+	return nil
 }
