@@ -291,6 +291,6 @@ func (r *getRun) result(files []client.Wanted, failed []client.Failure) error {
 	if r.flags.json {
 		return json.NewEncoder(r.inv.io.out).Encode(out)
 	}
-	_, err := fmt.Fprintf(r.inv.io.out, "Fetched   %d files, %s, into %s\n", out.Files, bytesText(out.Bytes), out.Folder)
+	_, err := fmt.Fprintf(r.inv.io.out, "Fetched   %s, %s, into %s\n", filesText(int64(out.Files)), bytesText(out.Bytes), out.Folder)
 	return err
 }

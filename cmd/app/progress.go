@@ -33,6 +33,7 @@ type progress struct {
 
 	mu          sync.Mutex
 	bytes, held int64
+	onTheWay    int64
 	files, done int
 	sizes       map[string]int64
 	own         map[string]*ownBar
@@ -46,8 +47,8 @@ type ownBar struct {
 }
 
 type sample struct {
-	at   time.Time
-	held int64
+	at    time.Time
+	moved int64
 }
 
 // newProgress begins to show. sizes are the files by path.
@@ -88,12 +89,10 @@ func (p *progress) say(format string, args ...any) {
 }
 
 func (p *progress) moving(path string, n int64) {
-	if p.bars == nil {
-		return
-	}
 	p.mu.Lock()
+	p.onTheWay += n
 	b := p.own[path]
-	if b == nil && n > 0 && p.sizes[path] >= ownBarFrom && len(p.own) < maxOwnBars {
+	if p.bars != nil && b == nil && n > 0 && p.sizes[path] >= ownBarFrom && len(p.own) < maxOwnBars {
 		b = &ownBar{bar: p.bars.New(p.sizes[path], mpb.BarStyle(), mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(shorten(path), decor.WC{W: barNameSize, C: decor.DindentRight})),
 			mpb.AppendDecorators(decor.Percentage()))}
@@ -168,13 +167,13 @@ func (p *progress) line() string {
 	defer p.mu.Unlock()
 	now := p.now()
 	if n := len(p.samples); n == 0 || now.Sub(p.samples[n-1].at) >= time.Second {
-		p.samples = append(p.samples, sample{now, p.held})
+		p.samples = append(p.samples, sample{now, p.held + p.onTheWay})
 		p.samples = p.samples[max(0, len(p.samples)-rateWindow):]
 	}
 	text := fmt.Sprintf("%d of %d files, %s of %s", p.done, p.files, bytesText(p.held), bytesText(p.bytes))
 	since := p.samples[0]
-	if d := now.Sub(since.at); d > 0 && p.held > since.held {
-		rate := float64(p.held-since.held) / d.Seconds()
+	if d, moved := now.Sub(since.at), p.held+p.onTheWay-since.moved; d > 0 && moved > 0 {
+		rate := float64(moved) / d.Seconds()
 		left := time.Duration(float64(p.bytes-p.held) / rate * float64(time.Second))
 		text += fmt.Sprintf(", %s/s, %s left", bytesText(int64(rate)), left.Round(time.Second))
 	}
@@ -194,6 +193,13 @@ func bytesText(n int64) string {
 		v, unit = v/1000, next
 	}
 	return fmt.Sprintf("%.1f %s", v, unit)
+}
+
+func filesText(n int64) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
 }
 
 // shorten keeps the end of a path, which tells files apart.

@@ -170,7 +170,11 @@ func (r *sendRun) introduce(ctx context.Context) (in api.Start, err error) {
 	if err != nil {
 		return in, err
 	}
-	r.say("%s asks for: %s", view.Studio.Name, view.Title)
+	if view.Title != "" {
+		r.say("Sending to %s, for %s.", view.Studio.Name, view.Title)
+	} else {
+		r.say("Sending to %s.", view.Studio.Name)
+	}
 	from := r.flags.from
 	if from == "" && r.inv.isAttended() {
 		if from, err = r.inv.ask(ctx, "Your email address:"); err != nil {
@@ -297,8 +301,8 @@ func (r *sendRun) result(done *api.Completed) error {
 			NotSent: notDones(r.left), LeftOut: append([]string{}, r.plan.junk...), Receipt: r.flags.receipt,
 		})
 	}
-	_, err := fmt.Fprintf(r.inv.io.out, "Sent      %d files, %s\nLink      %s\nCode      %s\nUntil     %s\n",
-		done.Files, bytesText(done.Bytes), done.Share.URL, done.Share.Code, done.Share.ExpiresAt.Local().Format("2006-01-02 15:04"))
+	_, err := fmt.Fprintf(r.inv.io.out, "Sent      %s, %s\nLink      %s\nCode      %s\nUntil     %s\n",
+		filesText(done.Files), bytesText(done.Bytes), done.Share.URL, done.Share.Code, done.Share.ExpiresAt.Local().Format("2006-01-02 15:04"))
 	if err == nil && r.flags.receipt != "" {
 		_, err = fmt.Fprintf(r.inv.io.out, "Receipt   %s\n", r.flags.receipt)
 	}
