@@ -12,12 +12,18 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// network is the lines between the program and what it talks to. Each is a
-// proxy that can be cut and slowed.
+// network is the lines between the program and what it talks to.
 type network struct {
 	book  *book
 	api   *toxiproxy.ApiServer
-	lines []*toxiproxy.Proxy
+	lines []*line
+}
+
+// line leads through a proxy, of which there is a new one after each ailment:
+// toxics that are taken out of a proxy in use can hold it up for good.
+type line struct {
+	name, near, far string
+	proxy           *toxiproxy.Proxy
 }
 
 func newNetwork(b *book) *network {
@@ -28,63 +34,73 @@ func newNetwork(b *book) *network {
 // connect lays a line and gives the address of its near end.
 func (n *network) connect(t *testing.T, name, far string) string {
 	t.Helper()
-	p := toxiproxy.NewProxy(n.api, name, freeAddress(t), far)
-	if err := p.Start(); err != nil {
+	l := &line{name: name, near: freeAddress(t), far: far}
+	if err := n.renew(l, ailment{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.Stop)
-	n.lines = append(n.lines, p)
-	return p.Listen
+	t.Cleanup(func() { l.proxy.Stop() })
+	n.lines = append(n.lines, l)
+	return l.near
+}
+
+// renew gives a line a new proxy, from now on ailing or well. All connections
+// through the old one break.
+func (n *network) renew(l *line, a ailment) error {
+	if l.proxy != nil {
+		l.proxy.Stop()
+	}
+	l.proxy = toxiproxy.NewProxy(n.api, l.name, l.near, l.far)
+	if a.kind != "" {
+		text := fmt.Sprintf(`{"type": %q, "stream": %q, "attributes": %s}`, a.kind, a.stream, a.attributes)
+		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
+			return err
+		}
+	}
+	return l.proxy.Start()
 }
 
 // ailment is one way in which a line suffers for a while.
 type ailment struct {
 	name       string
-	kind       string // of toxic; empty cuts every connection
+	kind       string // of toxic; empty only cuts every connection
+	stream     string
 	attributes string
 }
 
 func ailments() []ailment {
+	const up, down = "upstream", "downstream"
 	return []ailment{
 		{name: "cut"},
-		{name: "cut"},
-		{"reset", "reset_peer", `{"timeout": 30}`},
-		{"slow", "bandwidth", `{"rate": 4000}`}, // KB a second
-		{"late", "latency", `{"latency": 40, "jitter": 40}`},
-		{"dead", "timeout", `{"timeout": 0}`}, // loses what is sent, and says nothing
-		{"cut after some bytes", "limit_data", `{"bytes": 300000}`},
+		{"reset", "reset_peer", up, `{"timeout": 100}`},
+		{"slow", "bandwidth", up, `{"rate": 3000}`}, // KB a second
+		{"slow", "bandwidth", down, `{"rate": 3000}`},
+		{"late", "latency", up, `{"latency": 30, "jitter": 30}`},
+		{"late", "latency", down, `{"latency": 30, "jitter": 30}`},
+		{"dead", "timeout", up, `{"timeout": 700}`}, // loses what is sent, and says nothing for so long
+		{"dead", "timeout", down, `{"timeout": 700}`},
+		{"cut after some bytes", "limit_data", up, `{"bytes": 2000000}`},
+		{"cut after some bytes", "limit_data", down, `{"bytes": 30000}`},
 	}
 }
 
 // suffer lets one line after another suffer until ctx ends, and leaves all of
 // them well.
 func (n *network) suffer(ctx context.Context, random *rand.Rand, pause time.Duration) error {
-	for rest(ctx, pause/4+rand.N(2*pause)) {
-		line := n.lines[random.IntN(len(n.lines))]
+	for rest(ctx, pause/4+rand.N(3*pause/2)) {
+		l := n.lines[random.IntN(len(n.lines))]
 		all := ailments()
 		a := all[random.IntN(len(all))]
-		if err := n.inflict(ctx, line, a, random); err != nil {
-			return fmt.Errorf("%s of the line to %s: %w", a.name, line.Name, err)
+		n.book.fault(l.name + " " + a.name)
+		err := n.renew(l, a)
+		if err == nil && a.kind != "" {
+			rest(ctx, time.Duration(100+random.IntN(1200))*time.Millisecond)
+			err = n.renew(l, ailment{})
 		}
-		n.book.fault(line.Name + " " + a.name)
+		if err != nil {
+			return fmt.Errorf("%s of the line to %s: %w", a.name, l.name, err)
+		}
 	}
 	return nil
-}
-
-func (n *network) inflict(ctx context.Context, line *toxiproxy.Proxy, a ailment, random *rand.Rand) error {
-	if a.kind == "" {
-		line.Stop()
-		rest(ctx, time.Duration(random.IntN(300))*time.Millisecond)
-		return line.Start()
-	}
-	stream := []string{"upstream", "downstream"}[random.IntN(2)]
-	text := fmt.Sprintf(`{"name": %q, "type": %q, "stream": %q, "attributes": %s}`, a.name, a.kind, stream, a.attributes)
-	if _, err := line.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
-		return err
-	}
-	rest(ctx, time.Duration(50+random.IntN(1500))*time.Millisecond)
-	// Removing waits for the line's own goroutines, not for the far end.
-	return line.Toxics.RemoveToxic(context.WithoutCancel(ctx), a.name)
 }
 
 // rest waits, and tells whether ctx goes on.

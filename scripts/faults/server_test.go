@@ -42,12 +42,12 @@ func build(t *testing.T, p plan) string {
 	return bin
 }
 
-// freeAddress picks a port below those that the system hands to outgoing
+// freeAddress picks a port just below those that the system hands to outgoing
 // connections, so that nobody takes it while the program is down.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		addr := fmt.Sprintf("127.0.0.1:%d", 30_000+rand.IntN(2_700))
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			continue
