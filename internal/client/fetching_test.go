@@ -1,0 +1,210 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/client"
+)
+
+const pieceSize = 8 << 20
+
+// TestFetchGoesOn interrupts a fetching and begins it again: pieces that are
+// there are not fetched twice.
+func TestFetchGoesOn(t *testing.T) {
+	t.Parallel()
+	e, in, out := newEnv(t), newFolder(t), newFolder(t)
+	c := e.client(client.Options{})
+	big := in.write("big.mov", pattern(3*pieceSize+99, 1))
+	s := e.open(c, e.send(e.start(c), big))
+	view, err := s.View(t.Context())
+	e.must(err)
+	ctx, stop := context.WithCancel(t.Context())
+	var pieces int
+	f := &client.Fetching{Share: s, Dir: out.root(), Parallel: 1, Watch: client.Watch{Held: func(string, int64) {
+		if pieces++; pieces == 2 {
+			stop()
+		}
+	}}}
+	if _, err := f.Fetch(ctx, client.Name(view.Files)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("interrupted: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(out.dir, "big.mov")); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("half a file has its name: %v", err)
+	}
+	e.forgetCalls()
+	if failed := e.fetchAll(s, out); len(failed) > 0 {
+		t.Fatal(failed)
+	}
+	isContent := func(call string) bool { return strings.Contains(call, "/files/") }
+	if n := e.count(isContent); n != 2 { // of 4 pieces
+		t.Errorf("%d pieces were fetched the second time, want 2", n)
+	}
+	sameTree(t, in, out, []*client.Source{big})
+	e.forgetCalls()
+	if failed := e.fetchAll(s, out); len(failed) > 0 || e.count(isContent) != 0 {
+		t.Errorf("what is there was fetched again: %v, %d pieces", failed, e.count(isContent))
+	}
+}
+
+// TestWhatIsThere begins with things in the folder that are not what an earlier
+// run left.
+func TestWhatIsThere(t *testing.T) {
+	t.Parallel()
+	e, in := newEnv(t), newFolder(t)
+	c := e.client(client.Options{})
+	big := in.write("big.mov", pattern(2*pieceSize+1, 1))
+	s := e.open(c, e.send(e.start(c), big))
+	view, err := s.View(t.Context())
+	e.must(err)
+	crc := `"00000000"`
+	if text, err := view.Files[0].CRC32.MarshalJSON(); err == nil {
+		crc = string(text)
+	}
+	note := func(size, pieces string) string {
+		return `{"id":"` + view.Files[0].ID + `","size":` + size + `,"crc32":` + crc + `,"piece_size":8388608,"pieces":` + pieces + `}`
+	}
+	full := string(pattern(2*pieceSize+1, 7)) // other bytes
+	for name, there := range map[string]map[string]string{
+		"a note cut short":         {"big.mov.part": full, "big.mov.part.json": `{"id":`},
+		"a note of another file":   {"big.mov.part": full, "big.mov.part.json": note("5", "[[0,2]]")},
+		"pieces out of order":      {"big.mov.part": full, "big.mov.part.json": note("16777217", "[[2,2],[0,1]]")},
+		"pieces that are not":      {"big.mov.part": full, "big.mov.part.json": note("16777217", "[[0,99]]")},
+		"a part cut short":         {"big.mov.part": "x", "big.mov.part.json": note("16777217", "[[0,2]]")},
+		"a part of other bytes":    {"big.mov.part": full, "big.mov.part.json": note("16777217", "[[0,2]]")},
+		"a part without a note":    {"big.mov.part": full},
+		"a part that is too long":  {"big.mov.part": full + "more"},
+		"a note without its part":  {"big.mov.part.json": note("16777217", "[[0,2]]")},
+		"a note that is half made": {"big.mov.part.json.new": "{"},
+	} {
+		out := newFolder(t)
+		for file, body := range there {
+			out.write(file, []byte(body))
+		}
+		if failed := e.fetchAll(s, out); len(failed) > 0 {
+			t.Errorf("%s: %v", name, failed)
+		}
+		if !bytes.Equal(in.read("big.mov"), out.read("big.mov")) {
+			t.Errorf("%s: the bytes differ", name)
+		}
+	}
+	for name, body := range map[string]string{"other size": "mine", "other bytes": full} {
+		out := newFolder(t)
+		out.write("big.mov", []byte(body))
+		failed := e.fetchAll(s, out)
+		if len(failed) != 1 || !errors.Is(failed[0].Err, client.ErrExists) || string(out.read("big.mov")) != body {
+			t.Errorf("%s: a file of somebody's was replaced: %v", name, failed)
+		}
+	}
+}
+
+// TestFolderIsNotLeft has links in the folder that lead out of it.
+func TestFolderIsNotLeft(t *testing.T) {
+	t.Parallel()
+	e, in, out, outside := newEnv(t), newFolder(t), newFolder(t), newFolder(t)
+	c := e.client(client.Options{})
+	s := e.open(c, e.send(e.start(c), in.write("folder/file", []byte("a")), in.write("plain", []byte("b")), in.write("good", []byte("c"))))
+	outside.write("victim", []byte("precious"))
+	e.must(os.Symlink(outside.dir, filepath.Join(out.dir, "folder")))
+	e.must(os.Symlink(filepath.Join(outside.dir, "victim"), filepath.Join(out.dir, "plain.part")))
+	failed := e.fetchAll(s, out)
+	if len(failed) != 2 || string(out.read("good")) != "c" {
+		t.Errorf("failed: %v", failed)
+	}
+	if entries, err := os.ReadDir(outside.dir); err != nil || len(entries) != 1 || string(outside.read("victim")) != "precious" {
+		t.Errorf("something was written outside: %v %v", entries, err)
+	}
+}
+
+// TestDamage fetches a file whose bytes are changed on the way, once and always,
+// beside one that the server itself calls damaged.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	e, in := newEnv(t), newFolder(t)
+	c := e.client(client.Options{})
+	sources := []*client.Source{in.write("a", pattern(1000, 1)), in.write("b", pattern(1000, 2))}
+	s := e.open(c, e.send(e.start(c), sources...))
+	view, err := s.View(t.Context())
+	e.must(err)
+	var times atomic.Int64
+	spoil := func(limit int64) {
+		times.Store(0)
+		e.setFault(func(_ http.ResponseWriter, r *http.Request) func(http.ResponseWriter) http.ResponseWriter {
+			return func(w http.ResponseWriter) http.ResponseWriter {
+				if strings.HasSuffix(r.URL.Path, view.Files[0].ID) && times.Add(1) <= limit {
+					return spoiled{w}
+				}
+				return w
+			}
+		})
+	}
+	out := newFolder(t)
+	spoil(1)
+	if failed := e.fetchAll(s, out); len(failed) > 0 {
+		t.Fatal(failed)
+	}
+	sameTree(t, in, out, sources)
+
+	out = newFolder(t)
+	spoil(1 << 30)
+	failed := e.fetchAll(s, out)
+	if len(failed) != 1 || !errors.Is(failed[0].Err, client.ErrDamaged) {
+		t.Errorf("failed: %v", failed)
+	}
+	sameTree(t, in, out, sources[1:])
+
+	out = newFolder(t)
+	e.setFault(func(w http.ResponseWriter, r *http.Request) func(http.ResponseWriter) http.ResponseWriter {
+		if strings.HasSuffix(r.URL.Path, view.Files[0].ID) {
+			refuse(w, http.StatusInternalServerError, api.FileDamaged)
+			return nil
+		}
+		return func(w http.ResponseWriter) http.ResponseWriter { return w }
+	})
+	failed = e.fetchAll(s, out)
+	if len(failed) != 1 || !client.IsCode(failed[0].Err, api.FileDamaged) {
+		t.Errorf("failed: %v", failed)
+	}
+}
+
+// spoiled changes every byte.
+type spoiled struct{ http.ResponseWriter }
+
+func (s spoiled) Write(p []byte) (int, error) {
+	other := make([]byte, len(p))
+	for i, b := range p {
+		other[i] = b + 1
+	}
+	return s.ResponseWriter.Write(other)
+}
+
+// TestNamesUntilWhole keeps parts apart from files that are called like parts.
+func TestNamesUntilWhole(t *testing.T) {
+	t.Parallel()
+	e, in, out := newEnv(t), newFolder(t), newFolder(t)
+	c := e.client(client.Options{})
+	sources := []*client.Source{
+		in.write("a", pattern(3*pieceSize, 1)), in.write("a.part", []byte("1")), in.write("a.part.json", []byte("2")),
+		in.write(strings.Repeat("n", 255), []byte("3")),
+	}
+	s := e.open(c, e.send(e.start(c), sources...))
+	if failed := e.fetchAll(s, out); len(failed) > 0 {
+		t.Fatal(failed)
+	}
+	for _, src := range sources {
+		if !bytes.Equal(in.read(src.Path), out.read(src.Path)) {
+			t.Errorf("%.20s differs", src.Path)
+		}
+	}
+	if entries, err := os.ReadDir(out.dir); err != nil || len(entries) != len(sources) {
+		t.Errorf("%d files: %v %v", len(entries), entries, err)
+	}
+}
