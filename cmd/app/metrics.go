@@ -50,7 +50,7 @@ func newMetrics() *metrics {
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "lenzeye_step_failures_total", Help: "Steps that ended with an error."}, []string{"part", "step"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "lenzeye_hints_dropped_total", Help: "Hints that a full queue refused; the sweep finds their rows."},
+			Name: "lenzeye_hints_dropped_total", Help: "Hints that a queue refused, full or out of reach; the sweep finds their rows."},
 			[]string{"kind"}),
 	}
 	m.registry.MustRegister(
@@ -104,7 +104,7 @@ func (m *metrics) database(op string, d time.Duration, err error) { m.step("data
 func (m *metrics) blob(op string, d time.Duration, err error)     { m.step("blob", op, d, err) }
 
 func (m *metrics) job(kind string, d time.Duration, err error) {
-	if errors.Is(err, jobs.ErrFull) {
+	if errors.Is(err, jobs.ErrFull) || errors.Is(err, jobs.ErrUnreachable) {
 		m.dropped.WithLabelValues(kind).Inc()
 		return
 	}

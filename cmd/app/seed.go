@@ -68,7 +68,7 @@ type seeded struct {
 }
 
 func seed(ctx context.Context, inv *invocation, cfg *config.Config, f seedFlags) (err error) {
-	p, err := open(ctx, cfg, newLogger(inv.io.err, cfg.Log), role{listens: cfg.ListenAddr()})
+	p, err := open(ctx, cfg, newLogger(inv.io.err, cfg.Log), role{hints: cfg.UsesRedis(), listens: cfg.ListenAddr()})
 	if err != nil {
 		return err
 	}

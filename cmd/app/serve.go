@@ -20,10 +20,13 @@ import (
 )
 
 func newServe(inv *invocation) *cobra.Command {
+	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve guests and studios, and do the work behind it",
-		Long: `Serve guests and studios, and do the work behind it.
+		Long: `Serve guests and studios, and do the work behind it: complete files, send mail,
+purge what has ended. With REDIS_URL that work is handed to app worker, unless
+--with-worker keeps it here as well.
 
 Without any setting it keeps everything in the folder data: a SQLite database,
 the sealed files and the master key that opens them. The first start makes a
@@ -38,16 +41,22 @@ ends at once.`,
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), inv, cfg)
+			return serve(cmd.Context(), inv, cfg, f)
 		},
 	}
+	cmd.Flags().BoolVar(&f.withWorker, "with-worker", false, "with REDIS_URL, do the jobs of app worker in this process too")
 	addSettings(cmd)
 	return cmd
 }
 
+// serveFlags are the words of one `app serve`.
+type serveFlags struct {
+	withWorker bool
+}
+
 // serve listens first, since its address is part of every link, and accepts
 // only when everything is open.
-func serve(ctx context.Context, inv *invocation, cfg *config.Config) (err error) {
+func serve(ctx context.Context, inv *invocation, cfg *config.Config, f serveFlags) (err error) {
 	log := newLogger(inv.io.err, cfg.Log)
 	limit := memoryLimit(inv.env, log)
 	listener, err := net.Listen("tcp", cfg.ListenAddr())
@@ -57,7 +66,11 @@ func serve(ctx context.Context, inv *invocation, cfg *config.Config) (err error)
 	defer func() { _ = listener.Close() }()
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	p, err := open(starting, cfg, log, role{serves: true, works: true, listens: listener.Addr().String(), memory: limit})
+	r := role{
+		serves: true, hints: true, works: f.withWorker || !cfg.UsesRedis(),
+		listens: listener.Addr().String(), memory: limit,
+	}
+	p, err := open(starting, cfg, log, r)
 	if err != nil {
 		return err
 	}
@@ -69,13 +82,17 @@ func serve(ctx context.Context, inv *invocation, cfg *config.Config) (err error)
 	if err := p.greet(starting, inv, listener); err != nil {
 		return err
 	}
-	return p.run(ctx, server, listener)
+	return p.run(ctx, server, listener, r)
 }
 
 // run serves until ctx ends, then drains, and stops the queue last.
-func (p *parts) run(ctx context.Context, server *web.Server, listener net.Listener) error {
-	if err := p.queue.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("start the queue: %w", err)
+func (p *parts) run(ctx context.Context, server *web.Server, listener net.Listener, r role) error {
+	if r.works {
+		if err := p.queue.Start(context.WithoutCancel(ctx)); err != nil {
+			return fmt.Errorf("start the queue: %w", err)
+		}
+	} else {
+		p.log.Info("jobs are handed to app worker")
 	}
 	err := server.Serve(ctx, listener, p.cfg.HTTP.DrainTimeout)
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.HTTP.DrainTimeout)
@@ -89,7 +106,7 @@ func (p *parts) newServer(inv *invocation, listener net.Listener, memory int64) 
 	o := web.Options{
 		Transfers: p.transfers, Accounts: p.accounts, Catalog: p.catalog,
 		PublicURL: p.cfg.PublicURL(listener.Addr().String()),
-		Checks:    []web.Check{{Name: "database", Run: p.db.Ping}, {Name: "bucket", Run: p.blobs.Check}},
+		Checks:    p.checks(),
 		Observe:   p.metrics.web(), Log: p.log,
 		Build: api.Version{Version: build.Version, Commit: build.Commit, BuiltAt: build.BuiltAt, Go: build.Go},
 		Limits: web.Limits{
@@ -108,6 +125,15 @@ func (p *parts) newServer(inv *invocation, listener net.Listener, memory int64) 
 	}
 	p.metrics.watch(s, p.queue)
 	return s, nil
+}
+
+// checks are what /readyz asks.
+func (p *parts) checks() []web.Check {
+	checks := []web.Check{{Name: "database", Run: p.db.Ping}, {Name: "bucket", Run: p.blobs.Check}}
+	if p.cfg.UsesRedis() {
+		checks = append(checks, web.Check{Name: "queue", Run: p.queue.Check})
+	}
+	return checks
 }
 
 // memoryLimit takes Go's limit from the container unless GOMEMLIMIT is set, and

@@ -22,7 +22,8 @@ import (
 // role is what a command wants of the parts that it opens.
 type role struct {
 	serves  bool   // holds the serve lock for life
-	works   bool   // runs jobs
+	hints   bool   // gives hints to the queue
+	works   bool   // runs jobs and chores
 	listens string // the address of the listener
 	memory  int64  // of the container, in bytes; 0: no limit
 }
@@ -156,8 +157,8 @@ func (p *parts) openServices(r role) (err error) {
 		return err
 	}
 	var hint func(context.Context, jobs.Hint) error
-	if r.works {
-		hint = func(ctx context.Context, h jobs.Hint) error { return p.queue.Enqueue(ctx, h) }
+	if r.hints || r.works {
+		hint = p.hint
 	}
 	p.transfers = transfer.New(transfer.Options{
 		DB: p.db, Blobs: p.blobs, Accounts: p.accounts, Mail: p.mail, Hint: hint, Log: p.log,
@@ -167,10 +168,10 @@ func (p *parts) openServices(r role) (err error) {
 			PublicURL: p.cfg.PublicURL(r.listens),
 		},
 	})
-	if !r.works {
+	if !r.hints && !r.works {
 		return nil
 	}
-	return p.openQueue()
+	return p.openQueue(r)
 }
 
 // ring is where accounts find master keys; openKeys sets them.
@@ -207,31 +208,62 @@ func (p *parts) mailGivenUp(ctx context.Context, tx db.Querier, f mail.Failure) 
 	})
 }
 
-// openQueue opens the queue with everybody's jobs and chores.
-func (p *parts) openQueue() (err error) {
-	if p.cfg.UsesRedis() {
-		return userError{errors.New("REDIS_URL: this version runs jobs in the serving process only; unset it")}
+// hint gives a hint to the queue. One at a message that nobody can send is none.
+func (p *parts) hint(ctx context.Context, h jobs.Hint) error {
+	if h.Kind == mail.JobDeliver && !p.sendsMail() {
+		return nil
 	}
+	return p.queue.Enqueue(ctx, h)
+}
+
+// openQueue opens the queue with everybody's jobs and, where they are done, the
+// chores.
+func (p *parts) openQueue(r role) (err error) {
+	o := jobs.Options{
+		Jobs: p.jobs(), Concurrency: p.cfg.Worker.Concurrency, Log: p.log, Observe: p.metrics.job,
+	}
+	if r.works {
+		o.Chores = p.chores()
+	}
+	if p.cfg.UsesRedis() {
+		p.queue, err = jobs.OpenRedis(o, jobs.RedisOptions{URL: p.cfg.Redis.URL.Reveal(), Queues: p.cfg.Worker.Queues})
+		if err != nil {
+			return userError{fmt.Errorf("REDIS_URL: %w", err)}
+		}
+	} else if p.queue, err = jobs.OpenInProcess(o); err != nil {
+		return err
+	}
+	p.onClose(func() error { // those who started it have shut it down before
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		return p.queue.Shutdown(ctx)
+	})
+	return nil
+}
+
+func (p *parts) sendsMail() bool { return p.cfg.MailDriver() == config.MailFile }
+
+func (p *parts) jobs() []jobs.Job {
 	work := p.transfers.Jobs()
+	if !p.sendsMail() {
+		return work
+	}
+	for _, j := range p.mail.Jobs() {
+		work = append(work, jobs.Job{Kind: j.Kind, Run: j.Run})
+	}
+	return work
+}
+
+func (p *parts) chores() []jobs.Chore {
 	chores := []jobs.Chore{
 		{Name: "transfer.sweep", Every: p.cfg.Sweep.Every, Timeout: 10 * time.Minute, Run: p.transfers.Sweep},
 		{Name: "account.sweep", Every: p.cfg.Sweep.Every, Run: p.accounts.Sweep},
 	}
-	if p.cfg.MailDriver() == config.MailFile {
-		for _, j := range p.mail.Jobs() {
-			work = append(work, jobs.Job{Kind: j.Kind, Run: j.Run})
-		}
-		chores = append(chores, jobs.Chore{Name: "mail.sweep", Every: p.cfg.Sweep.Every, Run: p.hintMail})
-	} else {
-		p.log.Warn("no mail can be sent: messages wait in the database", "driver", p.cfg.MailDriver())
+	if p.sendsMail() {
+		return append(chores, jobs.Chore{Name: "mail.sweep", Every: p.cfg.Sweep.Every, Run: p.hintMail})
 	}
-	p.queue, err = jobs.OpenInProcess(jobs.Options{
-		Jobs: work, Chores: chores, Concurrency: p.cfg.Worker.Concurrency, Log: p.log, Observe: p.metrics.job,
-	})
-	if err != nil {
-		return fmt.Errorf("open the queue: %w", err)
-	}
-	return nil
+	p.log.Warn("no mail can be sent: messages wait in the database", "driver", p.cfg.MailDriver())
+	return chores
 }
 
 // hintMail hints at messages that wait for a try.
@@ -247,3 +279,6 @@ func (p *parts) hintMail(ctx context.Context) error {
 	}
 	return nil
 }
+
+// closeTimeout is for giving back a queue that runs nothing.
+const closeTimeout = 5 * time.Second
