@@ -9,10 +9,13 @@ import (
 )
 
 // TestMain makes the property's runs fewer than rapid's own number, which is
-// for functions without a database. -rapid.checks on the command line rules.
+// for functions without a database, and keeps failures out of the source tree:
+// their seed is in the message. The command line rules over both.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "20"); err != nil {
-		panic(err)
+	for name, value := range map[string]string{"rapid.checks": "20", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
 	}
 	os.Exit(m.Run())
 }
