@@ -22,6 +22,7 @@ import (
 // getFlags are the words of one `app get`.
 type getFlags struct {
 	code, out, only string
+	limit           string
 	parallel        int
 	patience        time.Duration
 	list, json      bool
@@ -60,6 +61,7 @@ the code again nor counts as a second download.`,
 	flags.StringVar(&f.code, "code", "", "the code of the link; asked for on a terminal")
 	flags.StringVarP(&f.out, "out", "o", ".", "the folder to fetch into, made if need be; - writes one file to the output")
 	flags.StringVar(&f.only, "only", "", "only files or folders whose path or name matches this `GLOB`")
+	flags.StringVar(&f.limit, "limit", "", "at most so much a second, like 20MB/s")
 	flags.IntVar(&f.parallel, "parallel", 6, "requests in flight, 1 to 32")
 	flags.DurationVar(&f.patience, "patience", 5*time.Minute, "how long to try again while the server does not answer")
 	flags.BoolVar(&f.list, "list", false, "list the files and fetch none")
@@ -73,6 +75,7 @@ type getRun struct {
 	flags getFlags
 	share *client.Share
 	state stateFile
+	pace  *client.Pace
 	show  *progress // nil before and after
 }
 
@@ -87,7 +90,11 @@ func get(ctx context.Context, inv *invocation, f getFlags, address string) error
 	if _, err := path.Match(f.only, ""); err != nil {
 		return userError{fmt.Errorf("--only %s: %w", f.only, err)}
 	}
-	r := &getRun{inv: inv, flags: f, state: inv.state("get", base, token)}
+	rate, err := parseLimit(f.limit)
+	if err != nil {
+		return err
+	}
+	r := &getRun{inv: inv, flags: f, pace: client.NewPace(rate), state: inv.state("get", base, token)}
 	c, err := inv.newClient(base, client.Options{Patience: f.patience, Retrying: r.retrying})
 	if err != nil {
 		return err
@@ -169,12 +176,12 @@ func matching(files []client.Wanted, pattern string) []client.Wanted {
 	return out
 }
 
-func matches(pattern, name string) bool {
-	if ok, _ := path.Match(pattern, path.Base(name)); ok { // the pattern was checked
-		return true
-	}
-	for at := name; at != "."; at = path.Dir(at) {
-		if ok, _ := path.Match(pattern, at); ok {
+// matches tries the file and the folders around it, each by path and by name.
+func matches(pattern, file string) bool {
+	for at := file; at != "."; at = path.Dir(at) {
+		byPath, _ := path.Match(pattern, at) // the pattern was checked
+		byName, _ := path.Match(pattern, path.Base(at))
+		if byPath || byName {
 			return true
 		}
 	}
@@ -266,7 +273,7 @@ func (r *getRun) work(ctx context.Context, dir *os.Root, files []client.Wanted, 
 		r.show.close()
 		r.show = nil
 	}()
-	f := &client.Fetching{Share: r.share, Dir: dir, Parallel: r.flags.parallel, Watch: r.show.watch()}
+	f := &client.Fetching{Share: r.share, Dir: dir, Parallel: r.flags.parallel, Pace: r.pace, Watch: r.show.watch()}
 	failed, err := f.Fetch(ctx, files)
 	for _, f := range failed {
 		r.say("%s: not fetched: %v", f.Path, f.Err)

@@ -71,7 +71,7 @@ func (p *progress) watch() client.Watch {
 		Moving: p.moving,
 		Held:   p.arrived,
 		Done:   p.finished,
-		Anew:   func(path string, why error) { p.say("%s: %v; it is done again", path, why) },
+		Anew:   func(path string, why error) { p.say("%s: %v; doing it again", path, why) },
 	}
 }
 

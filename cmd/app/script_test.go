@@ -39,6 +39,12 @@ func TestScripts(t *testing.T) {
 			"addr":  cmdFreeAddr,
 			"ready": cmdReady,
 			"mode":  cmdMode,
+
+			"grab":      cmdGrab,
+			"fill":      cmdFill,
+			"arrived":   cmdArrived,
+			"fixedaddr": cmdFixedAddr,
+			"smalldisk": cmdSmallDisk,
 		},
 	})
 }

@@ -88,7 +88,7 @@ func (r *sendRound) clear(ctx context.Context, taken []takenPath) (free []*Sourc
 		if err := r.Upload.DeleteFile(ctx, t.File.ID); err != nil && !IsCode(err, api.NotFound) {
 			return nil, err
 		}
-		r.Watch.Anew(t.src.Path, fmt.Errorf("%w: %s", ErrChanged, "it is another one than was sent before"))
+		r.Watch.Anew(t.src.Path, errors.New("it is another file than was sent before"))
 		free = append(free, t.src)
 	}
 	return free, nil

@@ -27,6 +27,7 @@ type Fetching struct {
 	Share    *Share
 	Dir      *os.Root
 	Parallel int // requests at once, 6 if 0
+	Pace     *Pace
 	Watch    Watch
 }
 
@@ -141,7 +142,7 @@ func (r *fetchRound) carry(ctx context.Context, p fetchPiece) error {
 		r.Watch.Held(p.Path, size)
 		return nil
 	}
-	out := &pieceWriter{w: io.NewOffsetWriter(p.f, from), moving: func(n int64) { r.Watch.Moving(p.Path, n) }}
+	out := &pieceWriter{ctx: ctx, pace: r.Pace, w: io.NewOffsetWriter(p.f, from), moving: func(n int64) { r.Watch.Moving(p.Path, n) }}
 	err := r.Share.Fetch(ctx, p.ID, Range{From: from, Size: size}, out)
 	r.Watch.Moving(p.Path, -out.n)
 	if err != nil {
@@ -186,18 +187,26 @@ func endsFetching(err error) bool {
 		!IsCode(err, api.FileDamaged, api.FileNotReady, api.NotFound, api.RangeNotSatisfiable)
 }
 
-// pieceWriter tells of bytes as they arrive.
+// pieceWriter tells of bytes as they arrive, and lets them in at their pace.
 type pieceWriter struct {
+	ctx    context.Context
+	pace   *Pace
 	w      io.Writer
 	n      int64
 	moving func(int64)
 }
 
-func (p *pieceWriter) Write(b []byte) (int, error) {
-	n, err := p.w.Write(b)
-	p.n += int64(n)
-	p.moving(int64(n))
-	return n, err
+func (p *pieceWriter) Write(b []byte) (done int, err error) {
+	for len(b) > 0 && err == nil {
+		var n int
+		n, err = p.w.Write(b[:p.pace.atMost(len(b))])
+		b, done, p.n = b[n:], done+n, p.n+int64(n)
+		p.moving(int64(n))
+		if err == nil {
+			err = p.pace.wait(p.ctx, n)
+		}
+	}
+	return done, err
 }
 
 // partNames says what files are called until they are whole: name.part, or the
