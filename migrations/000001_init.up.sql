@@ -118,7 +118,7 @@ CREATE INDEX transfers_link ON transfers (link_id, id);
 CREATE INDEX transfers_expiry ON transfers (expires_at) WHERE state IN ('receiving', 'complete');
 CREATE INDEX transfers_idle ON transfers (last_part_at) WHERE state = 'receiving';
 CREATE INDEX transfers_purge ON transfers (purge_at) WHERE purge_at IS NOT NULL;
-CREATE INDEX transfers_purged ON transfers (ended_at) WHERE state = 'purged';
+CREATE INDEX transfers_ended ON transfers (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE files (
     id           TEXT PRIMARY KEY,

@@ -56,6 +56,8 @@ RETURNING at`
 
 const tryExpiry = `SELECT expires_at FROM tries WHERE scope = $1 AND subject = $2`
 
+const returnTry = `UPDATE tries SET count = count - 1 WHERE scope = $1 AND subject = $2 AND count > 0`
+
 const forgetTries = `DELETE FROM tries WHERE scope = $1 AND subject = $2`
 
 // sweepTries names the expiry twice: the outer one is checked again on the row
@@ -123,6 +125,19 @@ func (s *Service) ForgetTries(ctx context.Context, scope, subject string) error 
 	})
 	if err != nil {
 		return fmt.Errorf("forget tries of %s: %w", scope, err)
+	}
+	return nil
+}
+
+// ReturnTry gives one try of a window back: the secret was not compared, because
+// another limit refused first.
+func (s *Service) ReturnTry(ctx context.Context, scope, subject string) error {
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, returnTry, scope, subject)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("return a try of %s: %w", scope, err)
 	}
 	return nil
 }

@@ -197,7 +197,7 @@ func TestDeclareRefusesWhole(t *testing.T) {
 		{"purged", func(t *testing.T, f *fixture, b begun) error {
 			f.clk.forward(7 * 24 * time.Hour)
 			return f.Sweep(t.Context())
-		}, ErrTransferMissing, 0},
+		}, ErrTransferExpired, 0},
 	}
 	eachEngine(t, func(t *testing.T, f *fixture) {
 		f.Service.set.MaxFiles = 3

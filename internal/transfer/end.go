@@ -61,9 +61,9 @@ func (s *Service) endNow(ctx context.Context, head transferRow, statement, state
 	return nil
 }
 
-// DeleteTransfer is the studio's delete, at any time. It can be undone for
-// Settings.Undo; until then account and link bear the bytes that came. Again is
-// no error. Errors: ErrTransferMissing.
+// DeleteTransfer is the studio's delete, at any time. It makes room at once, and
+// can be undone for Settings.Undo. Again is no error. Errors:
+// ErrTransferMissing.
 func (s *Service) DeleteTransfer(ctx context.Context, accountID, id string, from Client) error {
 	head, err := s.readTransfer(ctx, s.db, Access{AccountID: accountID}, id)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Service) DeleteTransfer(ctx context.Context, accountID, id string, from
 		if t.State != Receiving && t.State != Complete {
 			return errNoChange
 		}
-		if err := s.releaseUnreceived(ctx, tx, t); err != nil {
+		if err := s.releaseBorne(ctx, tx, t); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, deleteTransfer, id, t.State, db.Micros(now), db.Micros(now.Add(s.set.Undo))); err != nil {
@@ -114,26 +114,50 @@ func (s *Service) releaseUnreceived(ctx context.Context, tx *sql.Tx, t transferR
 	return err
 }
 
-// RestoreTransfer undoes a delete. Errors: ErrTransferMissing, ErrTransferEnded
-// when there is nothing to undo or it is too late.
+// RestoreTransfer undoes a delete, if there is room for what came. Errors:
+// ErrTransferMissing, *account.QuotaError, ErrTransferEnded when there is nothing
+// to undo or it is too late.
 func (s *Service) RestoreTransfer(ctx context.Context, accountID, id string, from Client) (Transfer, error) {
+	head, err := s.readTransfer(ctx, s.db, Access{AccountID: accountID}, id)
+	if err != nil {
+		return Transfer{}, err
+	}
 	var t transferRow
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := s.readTransfer(ctx, tx, Access{AccountID: accountID}, id); err != nil {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := s.lockBearers(ctx, tx, accountID, head.LinkID); err != nil {
 			return err
 		}
 		var err error
 		if t, err = scanTransferRow(tx.QueryRowContext(ctx, restoreTransfer, id, s.micros())); err != nil {
 			return missing(err, ErrTransferEnded)
 		}
+		if err := s.bearAgain(ctx, tx, t); err != nil {
+			return err
+		}
 		return s.accounts.Record(ctx, tx, account.Event{
 			AccountID: accountID, Kind: account.EventTransferRestored, Actor: account.ActorStudio, IP: from.IP, TransferID: id,
 		})
 	})
+	if errors.Is(err, account.ErrQuotaExceeded) {
+		return Transfer{}, s.quotaError(ctx, head)
+	}
 	if err != nil {
 		return Transfer{}, fmt.Errorf("restore transfer: %w", err)
 	}
 	return t.Transfer, nil
+}
+
+// bearAgain makes account and link bear a transfer that they had been relieved
+// of.
+func (s *Service) bearAgain(ctx context.Context, tx *sql.Tx, t transferRow) error {
+	used, reserved := t.borne()
+	if err := s.reserve(ctx, tx, t, used+reserved); err != nil {
+		return err
+	}
+	if err := s.accounts.Settle(ctx, tx, t.AccountID, used); err != nil {
+		return fmt.Errorf("settle restored bytes: %w", err)
+	}
+	return nil
 }
 
 // ExtendTransfer moves the end of a transfer that has not ended. Errors:

@@ -88,7 +88,7 @@ func TestHints(t *testing.T) {
 		if got := q.drain(t, f.Service); !slices.Equal(got, []string{JobPurgeTransfer}) {
 			t.Errorf("hints of an abort: %v", got)
 		}
-		f.wantTransfer(t, ended.id, Purged)
+		f.wantTransfer(t, ended.id, Aborted)
 	})
 }
 

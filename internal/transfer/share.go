@@ -34,20 +34,18 @@ type shareRow struct {
 	downloads                         int64
 	expiresAt, revokedAt              *int64
 	createdAt                         int64
-	transferState, priorState         string
+	transferState                     string
 	transferExpires                   int64
 }
 
 func scanShare(row scanner) (shareRow, error) {
 	var r shareRow
 	var people string
-	var prior *string
 	err := row.Scan(&r.id, &r.transferID, &r.accountID, &r.origin, &r.tokenSealed, &r.codeHash, &r.codeKey, &people,
-		&r.maxDownloads, &r.downloads, &r.expiresAt, &r.revokedAt, &r.createdAt, &r.transferState, &prior, &r.transferExpires)
+		&r.maxDownloads, &r.downloads, &r.expiresAt, &r.revokedAt, &r.createdAt, &r.transferState, &r.transferExpires)
 	if err != nil {
 		return shareRow{}, err
 	}
-	r.priorState = orEmpty(prior)
 	return r, json.Unmarshal([]byte(people), &r.recipients)
 }
 
@@ -63,9 +61,7 @@ func (r shareRow) end() int64 {
 // is no such reason: who unlocked it earlier goes on.
 func (r shareRow) refusal(now time.Time) error {
 	switch {
-	case r.revokedAt != nil, r.transferState == Deleted, r.transferState == Aborted:
-		return ErrShareRevoked
-	case r.transferState == Purged && r.priorState != Expired:
+	case r.revokedAt != nil, r.transferState == Deleted, r.transferState == Purged, r.transferState == Aborted:
 		return ErrShareRevoked
 	case r.transferState != Complete, r.end() <= db.Micros(now):
 		return ErrShareExpired

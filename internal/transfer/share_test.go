@@ -259,7 +259,7 @@ func TestShareOutlivesPurge(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.purgeAll(t)
-		f.wantTransfer(t, expired.Share.TransferID, Purged)
+		f.wantTransfer(t, expired.Share.TransferID, Expired)
 		_, err := f.unlock(t, expired.Token, expired.Code, "", "a")
 		wantErr(t, "of an expired transfer", err, ErrShareExpired)
 		_, err = f.unlock(t, deleted.Token, deleted.Code, "", "a")

@@ -39,7 +39,7 @@ WHERE id = $1 AND (max_bytes IS NULL OR bytes_held + $2 <= max_bytes)`
 const transferColumns = `
 	id, account_id, link_id, title, sender_email, sender_name, message, language, state, counted,
 	reserved, charged, next_position, files_total, files_open, bytes_declared, bytes_received,
-	bytes_stored, created_at, completed_at, expires_at, ended_at, prior_state, purge_at`
+	bytes_stored, created_at, completed_at, expires_at, ended_at, purge_at`
 
 const (
 	insertTransfer = `
@@ -107,16 +107,18 @@ WHERE id = $1 AND state = 'receiving' AND counted = 0 RETURNING` + transferColum
 
 	deleteTransfer = `UPDATE transfers SET state = 'deleted', prior_state = $2, ended_at = $3, purge_at = $4
 WHERE id = $1`
-	restoreTransfer = `UPDATE transfers SET state = prior_state, prior_state = NULL, ended_at = NULL, purge_at = NULL
+	restoreTransfer = `UPDATE transfers SET state = prior_state, prior_state = NULL, ended_at = NULL, purge_at = NULL,
+	charged = 1
 WHERE id = $1 AND state = 'deleted' AND purge_at > $2 RETURNING` + transferColumns
 	extendTransfer = `UPDATE transfers SET expires_at = $2
 WHERE id = $1 AND state IN ('receiving', 'complete') AND expires_at > $3 RETURNING` + transferColumns
 
-	beginPurge = `UPDATE transfers SET state = 'purged',
-	prior_state = CASE WHEN state = 'purged' THEN prior_state ELSE state END
+	// A purge makes a deleted transfer purged; aborted and expired ones stay what
+	// they are, so that a guest who comes back learns what became of them.
+	beginPurge = `UPDATE transfers SET state = CASE WHEN state = 'deleted' THEN 'purged' ELSE state END
 WHERE id = $1 AND purge_at <= $2 AND state IN ('aborted', 'expired', 'deleted', 'purged') RETURNING` + transferColumns
-	endPurge = `UPDATE transfers SET purge_at = NULL, title = '', sender_email = '', sender_name = '', message = ''
-WHERE id = $1 AND state = 'purged' AND purge_at IS NOT NULL`
+	endPurge = `UPDATE transfers SET purge_at = NULL, sender_email = '', sender_name = '', message = ''
+WHERE id = $1 AND state IN ('aborted', 'expired', 'purged') AND purge_at IS NOT NULL`
 	deleteTransferRow = `DELETE FROM transfers WHERE id = $1`
 
 	expiredDue = `SELECT` + transferColumns + ` FROM transfers
@@ -126,7 +128,7 @@ WHERE state IN ('receiving', 'complete') AND (expires_at <= $1
 WHERE state = 'receiving' AND reserved = 1 AND last_part_at < $1 LIMIT $2`
 	purgeDue      = `SELECT id FROM transfers WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2`
 	purgedLongAgo = `SELECT id FROM transfers
-WHERE state = 'purged' AND purge_at IS NULL AND ended_at <= $1 ORDER BY ended_at LIMIT $2`
+WHERE state IN ('aborted', 'expired', 'purged') AND purge_at IS NULL AND ended_at <= $1 ORDER BY ended_at LIMIT $2`
 )
 
 const fileColumns = `
@@ -236,7 +238,7 @@ WHERE file_id = $1 AND number > $2 ORDER BY number LIMIT $3`
 
 const shareColumns = `
 	s.id, s.transfer_id, s.account_id, s.origin, s.token_sealed, s.code_hash, s.code_key, s.recipients,
-	s.max_downloads, s.downloads, s.expires_at, s.revoked_at, s.created_at, t.state, t.prior_state, t.expires_at
+	s.max_downloads, s.downloads, s.expires_at, s.revoked_at, s.created_at, t.state, t.expires_at
 FROM shares s JOIN transfers t ON t.id = s.transfer_id JOIN accounts a ON a.id = s.account_id`
 
 const (
@@ -265,7 +267,9 @@ const (
 	insertChore = `INSERT INTO chores (name) VALUES ($1) ON CONFLICT (name) DO NOTHING`
 	leaseChore  = `UPDATE chores SET lease_owner = $2, lease_until = $3
 WHERE name = $1 AND (lease_until <= $4 OR lease_owner = $2)`
-	yieldChore = `UPDATE chores SET lease_owner = NULL, lease_until = 0, last_run_at = $3
+	endFileLeases  = `UPDATE files SET lease_owner = NULL, lease_until = NULL WHERE lease_until IS NOT NULL`
+	endChoreLeases = `UPDATE chores SET lease_owner = NULL, lease_until = 0 WHERE lease_owner IS NOT NULL`
+	yieldChore     = `UPDATE chores SET lease_owner = NULL, lease_until = 0, last_run_at = $3
 WHERE name = $1 AND lease_owner = $2`
 	cursorOfChore = `SELECT cursor FROM chores WHERE name = $1`
 	moveChore     = `UPDATE chores SET cursor = $2 WHERE name = $1`

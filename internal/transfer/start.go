@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/db"
@@ -85,11 +84,11 @@ func (s *Service) checkPassword(ctx context.Context, l Link, password string, fr
 	if !l.HasPassword {
 		return nil
 	}
-	window := account.Window{Scope: "link_password", Subject: l.ID + " " + from.Subject, Max: 5, Per: 15 * time.Minute}
+	window := guesses("link_password", l.ID, from)
 	if err := s.accounts.TakeTry(ctx, window); err != nil {
 		return err
 	}
-	if err := s.accounts.TakeToken(ctx, account.Bucket{Scope: "link_password", Subject: l.ID, Rate: 1, Burst: 5}); err != nil {
+	if err := s.takeTurn(ctx, window, l.ID); err != nil {
 		return err
 	}
 	if password == "" {

@@ -85,6 +85,23 @@ func (s *Service) yieldChore(ctx context.Context, name string) {
 	}
 }
 
+// TakeOver ends the leases of processes before this one, which need not be
+// waited for where only one process can run at a time.
+func (s *Service) TakeOver(ctx context.Context) error {
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		for _, statement := range []string{endFileLeases, endChoreLeases} {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("take leases over: %w", err)
+	}
+	return nil
+}
+
 // do hands a row's step to the queue, or does it here where there is none.
 func (s *Service) do(ctx context.Context, kind string, ids []string, run func(context.Context, string) error) error {
 	var errs []error

@@ -18,7 +18,6 @@ type transferRow struct {
 	filesTotal, filesOpen      int64
 	bytesStored                int64
 	language                   string
-	priorState                 string
 	purgeAt                    *int64
 	endedAt                    *int64
 }
@@ -37,16 +36,16 @@ func (t transferRow) borne() (used, reserved int64) {
 
 func scanTransferRow(row scanner) (transferRow, error) {
 	var t transferRow
-	var link, prior *string
+	var link *string
 	var created, expires int64
 	var completed *int64
 	err := row.Scan(&t.ID, &t.AccountID, &link, &t.Title, &t.SenderEmail, &t.SenderName, &t.Message, &t.language,
 		&t.State, &t.counted, &t.reserved, &t.charged, &t.nextPosition, &t.filesTotal, &t.filesOpen,
-		&t.BytesDeclared, &t.BytesReceived, &t.bytesStored, &created, &completed, &expires, &t.endedAt, &prior, &t.purgeAt)
+		&t.BytesDeclared, &t.BytesReceived, &t.bytesStored, &created, &completed, &expires, &t.endedAt, &t.purgeAt)
 	if err != nil {
 		return transferRow{}, err
 	}
-	t.LinkID, t.priorState = orEmpty(link), orEmpty(prior)
+	t.LinkID = orEmpty(link)
 	t.FilesTotal, t.FilesStored = t.filesTotal, t.filesTotal-t.filesOpen
 	t.CreatedAt, t.CompletedAt, t.ExpiresAt = db.Time(created), db.NullTime(completed), db.Time(expires)
 	return t, nil

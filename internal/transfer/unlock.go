@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -77,7 +78,7 @@ func (s *Service) Unlock(ctx context.Context, token, code, fetchToken string, fr
 // tryCode takes a try of the address, and one of the share unless the address
 // has unlocked it before, and only then compares.
 func (s *Service) tryCode(ctx context.Context, r shareRow, code string, from Client) error {
-	window := account.Window{Scope: "share_code", Subject: r.id + " " + from.Subject, Max: 5, Per: 15 * time.Minute}
+	window := guesses("share_code", r.id, from)
 	if err := s.accounts.TakeTry(ctx, window); err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (s *Service) tryCode(ctx context.Context, r shareRow, code string, from Cli
 		return fmt.Errorf("look for earlier fetches: %w", err)
 	}
 	if known == 0 {
-		if err := s.accounts.TakeToken(ctx, account.Bucket{Scope: "share_code", Subject: r.id, Rate: 1, Burst: 5}); err != nil {
+		if err := s.takeTurn(ctx, window, r.id); err != nil {
 			return err
 		}
 	}
@@ -103,6 +104,21 @@ func (s *Service) tryCode(ctx context.Context, r shareRow, code string, from Cli
 		return fmt.Errorf("record a wrong code: %w", err)
 	}
 	return ErrCodeWrong
+}
+
+// guesses is how often one address may be wrong about one secret.
+func guesses(scope, id string, from Client) account.Window {
+	return account.Window{Scope: scope, Subject: id + " " + from.Subject, Max: 5, Per: 15 * time.Minute}
+}
+
+// takeTurn is how often all addresses together may guess at one secret. Who is
+// refused a turn has not guessed and gets the try back.
+func (s *Service) takeTurn(ctx context.Context, w account.Window, id string) error {
+	err := s.accounts.TakeToken(ctx, account.Bucket{Scope: w.Scope, Subject: id, Rate: 1, Burst: 5})
+	if errors.Is(err, account.ErrTooManyTries) {
+		return errors.Join(err, s.accounts.ReturnTry(ctx, w.Scope, w.Subject))
+	}
+	return err
 }
 
 func (r shareRow) event(kind account.EventKind, from Client) account.Event {

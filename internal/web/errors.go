@@ -184,6 +184,9 @@ func weatherErrors() []errorRow {
 func fillJSON(err error, p *api.Problem) time.Duration {
 	if e, ok := errors.AsType[*api.DecodeError](err); ok {
 		p.Field, p.Detail = e.Field, e.Error()
+		if p.Field == "" { // the body as a whole
+			p.Field = "body"
+		}
 	}
 	return 0
 }
