@@ -100,26 +100,52 @@ func (s *Service) completeLeased(ctx context.Context, f File) error {
 	up := blob.Upload{Key: f.blobKey, ID: f.uploadID}
 	err = s.blobs.Complete(ctx, up, refsOf(parts))
 	if errors.Is(err, blob.ErrPartMismatch) {
-		if parts, err = s.adoptHeld(ctx, f, up, parts); err != nil {
-			return err
-		}
-		err = s.blobs.Complete(ctx, up, refsOf(parts))
+		parts, err = s.completeHeld(ctx, f, up, parts)
 	}
 	if err != nil && !errors.Is(err, blob.ErrUploadNotFound) {
 		return fmt.Errorf("complete upload: %w", err)
 	}
 	// Done, or done before and only the answer was lost: the object tells.
-	info, err := s.blobs.Head(ctx, f.blobKey)
-	switch {
-	case errors.Is(err, blob.ErrNotFound), err == nil && info.Size != seal.SealedSize(f.Size, f.PartSize):
+	whole, err := s.isWhole(ctx, f)
+	if err != nil {
+		return err
+	}
+	if !whole {
 		return s.countLook(ctx, f)
-	case err != nil:
-		return fmt.Errorf("look at the object: %w", err)
 	}
 	if parts, err = s.readBack(ctx, f, parts); err != nil {
 		return err
 	}
 	return s.settleFile(ctx, f, parts)
+}
+
+// isWhole asks the bucket for the finished object. No key is written twice, so
+// the exact sealed size is proof.
+func (s *Service) isWhole(ctx context.Context, f File) (bool, error) {
+	info, err := s.blobs.Head(ctx, f.blobKey)
+	if errors.Is(err, blob.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the object: %w", err)
+	}
+	return info.Size == seal.SealedSize(f.Size, f.PartSize), nil
+}
+
+// completeHeld handles a bucket that refused the recorded ETags. If the object
+// stands, an earlier try made it of what is recorded: an attempt that arrived
+// while the bucket was completing can have opened the upload anew, as some
+// buckets have it, with nothing but itself. Else what the bucket holds is
+// adopted and completed.
+func (s *Service) completeHeld(ctx context.Context, f File, up blob.Upload, parts []partRow) ([]partRow, error) {
+	whole, err := s.isWhole(ctx, f)
+	if err != nil || whole {
+		return parts, err
+	}
+	if parts, err = s.adoptHeld(ctx, f, up, parts); err != nil {
+		return nil, err
+	}
+	return parts, s.blobs.Complete(ctx, up, refsOf(parts))
 }
 
 // partRow is a recorded part as completion needs it.

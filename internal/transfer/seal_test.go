@@ -260,6 +260,28 @@ func TestHeldPartOfAnotherLength(t *testing.T) {
 	})
 }
 
+// TestRefusedETagsBesideTheWholeObject: some buckets let a part that arrives
+// while they complete open the upload again, with that part alone in it. The
+// object made before it counts, and nothing is taken for lost.
+func TestRefusedETagsBesideTheWholeObject(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		b := f.begin(t, LinkFields{})
+		file := f.declareCut(t, b, "cut", 250, 100)
+		f.faults.set(func(op blob.Op, when blob.When) error {
+			if op == blob.OpComplete && when == blob.After {
+				return blob.ErrPartMismatch
+			}
+			return nil
+		})
+		f.putAll(t, b, file)
+		f.wantState(t, file, Stored)
+		f.faults.set(nil)
+		f.wantSame(t, file)
+		f.wantBorne(t, 250, 0)
+	})
+}
+
 // TestLease: one process completes a file at a time; another takes over when
 // the lease has ended.
 func TestLease(t *testing.T) {
