@@ -103,22 +103,32 @@ func (r *run) audit(ctx context.Context) error {
 	return r.auditStates(ctx, db)
 }
 
-// auditStore looks for what no row names.
-func (r *run) auditStore(ctx context.Context, db *sql.DB) error {
-	list, err := db.QueryContext(ctx, `SELECT blob_key, COALESCE(upload_id, '') FROM files WHERE blob_key IS NOT NULL`)
+// each reads all rows of a query.
+func each(ctx context.Context, db *sql.DB, query string, row func(scan func(dest ...any) error) error) error {
+	list, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = list.Close() }()
-	named := map[string]string{}
 	for list.Next() {
-		var key, upload string
-		if err := list.Scan(&key, &upload); err != nil {
+		if err := row(list.Scan); err != nil {
 			return err
 		}
-		named[key] = upload
 	}
-	if err := list.Err(); err != nil {
+	return list.Err()
+}
+
+// auditStore looks for what no row names.
+func (r *run) auditStore(ctx context.Context, db *sql.DB) error {
+	named := map[string]string{}
+	const query = `SELECT blob_key, COALESCE(upload_id, '') FROM files WHERE blob_key IS NOT NULL`
+	err := each(ctx, db, query, func(scan func(...any) error) error {
+		var key, upload string
+		err := scan(&key, &upload)
+		named[key] = upload
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	objects, uploads, err := r.blobs.list(ctx)
@@ -179,22 +189,16 @@ func counters() []counter {
 
 func (r *run) auditCounters(ctx context.Context, db *sql.DB) error {
 	for _, c := range counters() {
-		list, err := db.QueryContext(ctx, c.query)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.what, err)
-		}
-		defer func() { _ = list.Close() }()
-		for list.Next() {
+		err := each(ctx, db, c.query, func(scan func(...any) error) error {
 			var id string
 			var kept, computed int64
-			if err := list.Scan(&id, &kept, &computed); err != nil {
-				return fmt.Errorf("%s: %w", c.what, err)
-			}
+			err := scan(&id, &kept, &computed)
 			if kept != computed {
 				r.book.wrong(quotaDrift, max(kept-computed, computed-kept), "%s of %s: %d, its rows give %d", c.what, id, kept, computed)
 			}
-		}
-		if err := list.Err(); err != nil {
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("%s: %w", c.what, err)
 		}
 	}
@@ -214,23 +218,17 @@ func (r *run) auditStates(ctx context.Context, db *sql.DB) error {
 		{"files", []string{"receiving", "stored", "deleted"}}, // neither sealing nor damaged is left
 		{"mails", []string{"queued", "sending", "sent", "failed"}},
 	} {
-		list, err := db.QueryContext(ctx, `SELECT state, COUNT(*) FROM `+c.table+` GROUP BY state`)
-		if err != nil {
-			return fmt.Errorf("states of %s: %w", c.table, err)
-		}
-		defer func() { _ = list.Close() }()
-		for list.Next() {
+		err := each(ctx, db, `SELECT state, COUNT(*) FROM `+c.table+` GROUP BY state`, func(scan func(...any) error) error {
 			var state string
 			var n int64
-			if err := list.Scan(&state, &n); err != nil {
-				return err
-			}
+			err := scan(&state, &n)
 			if !slices.Contains(c.known, state) {
-				r.book.wrong(strayStates, n, "%d %s are %s", n, c.table, state)
+				r.book.wrong(strayStates, n, "%d %s are %q", n, c.table, state)
 			}
-		}
-		if err := list.Err(); err != nil {
 			return err
+		})
+		if err != nil {
+			return fmt.Errorf("states of %s: %w", c.table, err)
 		}
 	}
 	return nil
