@@ -43,7 +43,10 @@ var (
 	ErrReadOnly = errors.New("database handle is for reading: writes go through InTx")
 
 	// ErrDirty means that a migration stopped half-way and a person has to look.
-	ErrDirty = errors.New("database is dirty: a migration failed half-way; mend it and run app migrate force")
+	ErrDirty = errors.New("database is dirty: a migration stopped half-way")
+
+	// ErrNoMigration means a version, or so many steps, that this binary lacks.
+	ErrNoMigration = errors.New("no such migration")
 
 	// ErrNotDurable means that the server acknowledges commits that it may lose.
 	ErrNotDurable = errors.New("database may lose acknowledged commits")

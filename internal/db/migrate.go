@@ -5,10 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"path/filepath"
-	"time"
+	"strings"
 
 	"github.com/golang-migrate/migrate/v4"
 	"github.com/golang-migrate/migrate/v4/database"
@@ -24,11 +23,14 @@ type Schema struct {
 
 // Schema reads the version of the schema and changes nothing.
 func (d *DB) Schema(ctx context.Context) (Schema, error) {
-	latest, err := latestVersion(d.source)
+	all, err := d.Migrations()
 	if err != nil {
 		return Schema{}, err
 	}
-	s := Schema{Latest: latest}
+	var s Schema
+	if len(all) > 0 {
+		s.Latest = all[len(all)-1].Version
+	}
 	exists := "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'"
 	if d.engine == EnginePostgres {
 		exists = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_migrations'"
@@ -66,18 +68,25 @@ func (d *DB) Migrate(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	return m.Up(ctx)
+	steps, err := m.PlanUp(ctx, 0)
+	if err != nil {
+		return err
+	}
+	return m.Run(ctx, steps)
 }
 
-// Migrator changes the schema under its lock, over a handle of its own. On
-// SQLite the caller also holds the lock of LockServe. Close gives all back.
+// Migrator changes the schema over a handle of its own. It holds the lock of the
+// migrations from Migrator to Close, so that what was planned is what runs. On
+// SQLite the caller also holds the lock of LockServe.
 type Migrator struct {
-	db   *DB
-	m    *migrate.Migrate
-	lock *Lock // SQLite; PostgreSQL locks in the server
+	db     *DB
+	m      *migrate.Migrate
+	driver database.Driver // locked
+	lock   *Lock           // SQLite; PostgreSQL locks in the server
 }
 
-// Migrator opens one, after waiting for another process that migrates.
+// Migrator opens one, after waiting for another process that migrates, for
+// MigrateTimeout at most: then it is ErrLocked.
 func (d *DB) Migrator(ctx context.Context) (*Migrator, error) {
 	if d.closing.Load() {
 		return nil, fmt.Errorf("migrate: %w: it is closed", ErrUnavailable)
@@ -87,17 +96,19 @@ func (d *DB) Migrator(ctx context.Context) (*Migrator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
+	// On PostgreSQL this waits, and the server ends the wait.
+	if err := driver.Lock(); err != nil {
+		return nil, errors.Join(fmt.Errorf("migrate: %w", driverKind(err)), driver.Close(), m.unlock())
+	}
+	m.driver = driver
 	source, err := iofs.New(d.source, ".")
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("migrate: read migrations: %w", err), driver.Close(), m.unlock())
+		return nil, errors.Join(fmt.Errorf("migrate: read migrations: %w", err), driver.Unlock(), driver.Close(), m.unlock())
 	}
-	m.m, err = migrate.NewWithInstance("iofs", source, string(d.engine), driver)
+	m.m, err = migrate.NewWithInstance("iofs", source, string(d.engine), lockedDriver{driver})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("migrate: %w", err), driver.Close(), m.unlock())
+		return nil, errors.Join(fmt.Errorf("migrate: %w", err), driver.Unlock(), driver.Close(), m.unlock())
 	}
-	// The server gives up the wait for its lock first. Were it this library, its
-	// query would go on waiting and hold the lock until the connection ends.
-	m.m.LockTimeout = d.opts.MigrateTimeout + 10*time.Second
 	m.m.Log = migrateLog{d.opts.Log}
 	return m, nil
 }
@@ -120,38 +131,35 @@ func (m *Migrator) open(ctx context.Context) (database.Driver, error) {
 	return driver, nil
 }
 
-// Up goes to the latest version.
-func (m *Migrator) Up(ctx context.Context) error {
-	s, err := m.db.Schema(ctx)
-	if err != nil {
-		return err
+// Run runs the steps of a plan in their order, and logs each. When ctx ends it
+// stops before the next one; a step that has begun is not interrupted.
+func (m *Migrator) Run(ctx context.Context, steps []Step) error {
+	for _, s := range steps {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("migrate: stopped before %s: %w", s, err)
+		}
+		way := 1
+		if s.Back {
+			way = -1
+		}
+		if err := m.done(ctx, s.String(), m.m.Steps(way)); err != nil {
+			return err
+		}
 	}
-	if s.Version > s.Latest && !s.Dirty {
-		m.db.opts.Log.Info("database is ahead of this binary", "version", s.Version, "latest", s.Latest)
-		return nil
-	}
-	return m.done(ctx, "up", m.m.Up())
-}
-
-// Down takes back the given number of migrations, at least one.
-func (m *Migrator) Down(ctx context.Context, steps int) error {
-	if steps < 1 {
-		return fmt.Errorf("migrate down: %d steps: at least one", steps)
-	}
-	return m.done(ctx, "down", m.m.Steps(-steps))
-}
-
-// Goto goes up or down to a version; 0 takes everything back.
-func (m *Migrator) Goto(ctx context.Context, version uint) error {
-	if version == 0 {
-		return m.done(ctx, "goto 0", m.m.Down())
-	}
-	return m.done(ctx, fmt.Sprintf("goto %d", version), m.m.Migrate(version))
+	return nil
 }
 
 // Force writes a version without running anything, after a person mended what a
-// failed migration left. 0 means that none is applied.
+// failed migration left. 0 means that none is applied. It is ErrNoMigration for
+// a version that this binary does not know.
 func (m *Migrator) Force(ctx context.Context, version uint) error {
+	all, err := m.db.Migrations()
+	if err != nil {
+		return err
+	}
+	if _, err := find(all, version); err != nil {
+		return fmt.Errorf("force %d: %w", version, err)
+	}
 	v := int(version)
 	if v == 0 {
 		v = database.NilVersion
@@ -167,8 +175,9 @@ func (m *Migrator) Drop(ctx context.Context) error {
 
 // Close gives back the lock and the handle.
 func (m *Migrator) Close() error {
+	locked := m.driver.Unlock() // first: the server may notice late that a connection ended
 	source, driver := m.m.Close()
-	return wrapUnlessNil("close migrator", errors.Join(source, driver, m.unlock()))
+	return wrapUnlessNil("close migrator", errors.Join(locked, source, driver, m.unlock()))
 }
 
 func (m *Migrator) unlock() error {
@@ -184,26 +193,13 @@ func (m *Migrator) done(ctx context.Context, what string, err error) error {
 	if m.db.pool != nil {
 		m.db.pool.Reset() // prepared statements of the old schema end with their connections
 	}
-	if err != nil && !errors.Is(err, migrate.ErrNoChange) {
-		return fmt.Errorf("migrate %s: %w", what, migrateKind(err))
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", what, driverKind(err))
 	}
-	if err := m.db.checkForeignKeys(ctx); err != nil {
+	if err := m.db.checkForeignKeys(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("migrate %s: %w", what, err)
 	}
 	return nil
-}
-
-func migrateKind(err error) error {
-	if dirty, ok := errors.AsType[migrate.ErrDirty](err); ok {
-		return fmt.Errorf("%w (version %d)", ErrDirty, dirty.Version)
-	}
-	if errors.Is(err, migrate.ErrLockTimeout) {
-		return fmt.Errorf("%w: %w", ErrLocked, err)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no such migration: %w", err)
-	}
-	return driverKind(err)
 }
 
 // driverKind classifies what the library wrapped in an error of its own.
@@ -240,30 +236,10 @@ func (d *DB) checkForeignKeys(ctx context.Context) error {
 	return fmt.Errorf("row %d of %s points at a row of %s that is not there", rowid.Int64, table, parent)
 }
 
-func latestVersion(files fs.FS) (uint, error) {
-	source, err := iofs.New(files, ".")
-	if err != nil {
-		return 0, fmt.Errorf("read migrations: %w", err)
-	}
-	defer source.Close() // an fs.FS has nothing to lose
-	version, err := source.First()
-	for err == nil {
-		var next uint
-		next, err = source.Next(version)
-		if err == nil {
-			version = next
-		}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return version, nil
-	}
-	return 0, fmt.Errorf("read migrations: %w", err)
-}
-
 type migrateLog struct{ log *slog.Logger }
 
 func (l migrateLog) Printf(format string, v ...any) {
-	l.log.Info("migration", "step", fmt.Sprintf(format, v...))
+	l.log.Info("migration", "step", strings.TrimSpace(fmt.Sprintf(format, v...)))
 }
 
 func (l migrateLog) Verbose() bool { return false }

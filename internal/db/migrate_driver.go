@@ -49,6 +49,16 @@ func (d *DB) migratePostgres(ctx context.Context) (database.Driver, error) {
 	return driver, nil
 }
 
+// lockedDriver is a driver whose lock its Migrator holds all the while. The
+// library would give it back after each step.
+type lockedDriver struct{ database.Driver }
+
+// Lock does nothing.
+func (lockedDriver) Lock() error { return nil }
+
+// Unlock does nothing.
+func (lockedDriver) Unlock() error { return nil }
+
 // connections remembers what a handle opened.
 type connections struct {
 	mu   sync.Mutex

@@ -67,6 +67,22 @@ func schema(t testing.TB, d *db.DB) db.Schema {
 	return s
 }
 
+// up, down and goTo plan and run as a command does, under one lock.
+func up(ctx context.Context, m *db.Migrator, steps int) error {
+	plan, err := m.PlanUp(ctx, steps)
+	return errors.Join(err, m.Run(ctx, plan))
+}
+
+func down(ctx context.Context, m *db.Migrator, steps int) error {
+	plan, err := m.PlanDown(ctx, steps)
+	return errors.Join(err, m.Run(ctx, plan))
+}
+
+func goTo(ctx context.Context, m *db.Migrator, version uint) error {
+	plan, err := m.PlanGoto(ctx, version)
+	return errors.Join(err, m.Run(ctx, plan))
+}
+
 func with(t testing.TB, d *db.DB, fn func(m *db.Migrator) error) error {
 	t.Helper()
 	m, err := d.Migrator(t.Context())
@@ -118,7 +134,7 @@ func TestProductMigrationsGoUpDownAndUp(t *testing.T) {
 		if s := schema(t, d); s.Version != s.Latest || len(first) < 20 {
 			t.Fatalf("up: %+v, %d parts", s, len(first))
 		}
-		if err := with(t, d, func(m *db.Migrator) error { return m.Goto(t.Context(), 0) }); err != nil {
+		if err := with(t, d, func(m *db.Migrator) error { return goTo(t.Context(), m, 0) }); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(before, schema(t, d)); diff != "" {
@@ -150,19 +166,28 @@ func TestMigratorSteps(t *testing.T) {
 			want uint
 			ok   bool
 		}{
-			{func(m *db.Migrator) error { return m.Goto(ctx, 2) }, 2, true},
-			{func(m *db.Migrator) error { return m.Up(ctx) }, 3, true},
-			{func(m *db.Migrator) error { return m.Up(ctx) }, 3, true},
-			{func(m *db.Migrator) error { return m.Down(ctx, 2) }, 1, true},
-			{func(m *db.Migrator) error { return m.Down(ctx, 0) }, 1, false},
-			{func(m *db.Migrator) error { return m.Goto(ctx, 9) }, 1, false},
-			{func(m *db.Migrator) error { return m.Goto(ctx, 0) }, 0, true},
-			{func(m *db.Migrator) error { return m.Goto(ctx, 0) }, 0, true},
-			{func(m *db.Migrator) error { return m.Up(ctx) }, 3, true},
+			{func(m *db.Migrator) error { return goTo(ctx, m, 2) }, 2, true},
+			{func(m *db.Migrator) error { return up(ctx, m, 0) }, 3, true},
+			{func(m *db.Migrator) error { return up(ctx, m, 0) }, 3, true},
+			{func(m *db.Migrator) error { return up(ctx, m, 1) }, 3, true},
+			{func(m *db.Migrator) error { return down(ctx, m, 2) }, 1, true},
+			{func(m *db.Migrator) error { return down(ctx, m, 2) }, 1, false},
+			{func(m *db.Migrator) error { return down(ctx, m, -1) }, 1, false},
+			{func(m *db.Migrator) error { return up(ctx, m, 3) }, 1, false},
+			{func(m *db.Migrator) error { return up(ctx, m, 1) }, 2, true},
+			{func(m *db.Migrator) error { return down(ctx, m, 1) }, 1, true},
+			{func(m *db.Migrator) error { return m.Force(ctx, 9) }, 1, false},
+			{func(m *db.Migrator) error { return goTo(ctx, m, 9) }, 1, false},
+			{func(m *db.Migrator) error { return goTo(ctx, m, 0) }, 0, true},
+			{func(m *db.Migrator) error { return goTo(ctx, m, 0) }, 0, true},
+			{func(m *db.Migrator) error { return down(ctx, m, 1) }, 0, true},
+			{func(m *db.Migrator) error { return up(ctx, m, 0) }, 3, true},
+			{func(m *db.Migrator) error { return down(ctx, m, 0) }, 0, true},
+			{func(m *db.Migrator) error { return up(ctx, m, 3) }, 3, true},
 			{func(m *db.Migrator) error { return m.Force(ctx, 1) }, 1, true},
 			{func(m *db.Migrator) error { return m.Force(ctx, 0) }, 0, true},
 			{func(m *db.Migrator) error { return m.Drop(ctx) }, 0, true},
-			{func(m *db.Migrator) error { return m.Up(ctx) }, 3, true},
+			{func(m *db.Migrator) error { return up(ctx, m, 0) }, 3, true},
 		} {
 			err := with(t, d, step.run)
 			if s := schema(t, d); (err == nil) != step.ok || s.Version != step.want || s.Dirty {
@@ -191,7 +216,7 @@ func TestDatabaseThatIsAheadStays(t *testing.T) {
 		if err := d.Migrate(t.Context()); err != nil {
 			t.Errorf("migrate: %v", err)
 		}
-		if err := with(t, d, func(m *db.Migrator) error { return m.Up(t.Context()) }); err != nil {
+		if err := with(t, d, func(m *db.Migrator) error { return up(t.Context(), m, 0) }); err != nil {
 			t.Errorf("up: %v", err)
 		}
 		if diff := cmp.Diff(db.Schema{Version: 3, Latest: 1}, schema(t, d)); diff != "" {
@@ -214,8 +239,8 @@ func TestFailedMigrationIsDirtyUntilForced(t *testing.T) {
 		}
 		for name, run := range map[string]func() error{
 			"migrate": func() error { return d.Migrate(t.Context()) },
-			"up":      func() error { return with(t, d, func(m *db.Migrator) error { return m.Up(t.Context()) }) },
-			"down":    func() error { return with(t, d, func(m *db.Migrator) error { return m.Down(t.Context(), 1) }) },
+			"up":      func() error { return with(t, d, func(m *db.Migrator) error { return up(t.Context(), m, 0) }) },
+			"down":    func() error { return with(t, d, func(m *db.Migrator) error { return down(t.Context(), m, 1) }) },
 		} {
 			if err := run(); !errors.Is(err, db.ErrDirty) || !strings.Contains(err.Error(), "version 2") {
 				t.Errorf("%s of a dirty database: %v", name, err)
@@ -223,7 +248,7 @@ func TestFailedMigrationIsDirtyUntilForced(t *testing.T) {
 		}
 		d.UseMigrations(files(three...))
 		if err := with(t, d, func(m *db.Migrator) error {
-			return errors.Join(m.Force(t.Context(), 1), m.Up(t.Context()))
+			return errors.Join(m.Force(t.Context(), 1), up(t.Context(), m, 0))
 		}); err != nil {
 			t.Errorf("mended: %v", err) // the failed file left nothing behind
 		}
@@ -245,7 +270,7 @@ func TestRebuiltSQLiteTableIsChecked(t *testing.T) {
 	run(t, d, "INSERT INTO t2 (id, t1) VALUES ('y', 'x')")
 	rebuild := "CREATE TABLE t1_new (id TEXT PRIMARY KEY, n BIGINT); INSERT INTO t1_new (id) SELECT id FROM t1; DROP TABLE t1; ALTER TABLE t1_new RENAME TO t1"
 	d.UseMigrations(files(append(three, [2]string{rebuild, ""}, [2]string{"DELETE FROM t1", ""})...))
-	if err := with(t, d, func(m *db.Migrator) error { return m.Goto(t.Context(), 4) }); err != nil {
+	if err := with(t, d, func(m *db.Migrator) error { return goTo(t.Context(), m, 4) }); err != nil {
 		t.Errorf("rebuild: %v", err)
 	}
 	if err := d.Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "t2 points at a row of t1") {
