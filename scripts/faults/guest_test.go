@@ -308,7 +308,11 @@ func (s *sending) giveUp(ctx context.Context, f *file) error {
 // end ends the whole transfer, by the guest's token or the studio's.
 func (s *sending) end(ctx context.Context, token string) error {
 	s.over.Store(true)
-	return s.c.do(ctx, call{method: http.MethodDelete, path: "/api/v1/transfers/" + s.id, token: token}, nil)
+	err := s.c.do(ctx, call{method: http.MethodDelete, path: "/api/v1/transfers/" + s.id, token: token}, nil)
+	if s.fails(nil, err) { // not where the answer was lost, and all is purged by now
+		return err
+	}
+	return nil
 }
 
 // complete ends the sending. What is said to be missing is sent again, and
