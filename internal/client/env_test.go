@@ -1,9 +1,12 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -230,11 +233,8 @@ func (f folder) root() *os.Root {
 
 // pattern is n bytes that repeat nowhere near, and differ by seed.
 func pattern(n int, seed uint32) []byte {
-	out, x := make([]byte, n), seed*2654435761+12345
-	for i := range out {
-		x = x*1664525 + 1013904223
-		out[i] = byte(x >> 24)
-	}
+	out := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte(bytes.Repeat(binary.LittleEndian.AppendUint32(nil, seed), 8))).Read(out) // never fails
 	return out
 }
 

@@ -10,7 +10,7 @@ import (
 // failures out of the source tree: their seed is in the message. The command
 // line rules over both.
 func TestMain(m *testing.M) {
-	for name, value := range map[string]string{"rapid.checks": "30", "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{"rapid.checks": "20", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}

@@ -79,8 +79,10 @@ func (m *resumeModel) change() {
 	for range rapid.IntRange(0, 4).Draw(m.t, "changes") {
 		name := fmt.Sprintf("f%d", rapid.IntRange(0, 4).Draw(m.t, "file"))
 		old, there := m.files[name]
-		size := rapid.SampledFrom([]int{0, 1, 999, 1000, 1000, 2000, 3000, 4000, 5000, 70_000, 70_000, partSize + 3}).Draw(m.t, "size")
-		m.seed++
+		size := rapid.SampledFrom([]int{0, 1, 1000, 70_000, 70_000}).Draw(m.t, "size")
+		if m.seed++; m.seed%16 == 12 { // large ones are slow under the race detector
+			size = partSize + 3
+		}
 		switch kind := rapid.SampledFrom([]string{"write", "write", "remove", "touch", "sneak"}).Draw(m.t, "how"); {
 		case kind == "remove" && there:
 			delete(m.files, name)
