@@ -19,23 +19,30 @@ type ringOf = *seal.Ring
 // openDatabase opens the chosen database and brings its schema up to date, or
 // refuses one that is behind.
 func (p *parts) openDatabase(ctx context.Context, r role) error {
-	chosen := p.cfg.Database()
-	d, err := db.Open(ctx, db.Options{
-		URL: chosen.URL.Reveal(), Path: chosen.Path, PingBeforeUse: p.cfg.DB.PingBeforeUse,
-		MaxConnLifetime: p.cfg.DB.MaxConnLifetime, AcquireTimeout: p.cfg.DB.AcquireTimeout,
-		ConnectTimeout: p.cfg.DB.ConnectTimeout, MaxConns: p.cfg.DB.MaxConns, Log: p.log, Observe: p.metrics.database,
-	})
+	o := databaseOptions(p.cfg)
+	o.Log, o.Observe = p.log, p.metrics.database
+	d, err := db.Open(ctx, o)
 	if err != nil {
-		return userError{fmt.Errorf("%s: %w", chosen.Variable, err)}
+		return userError{fmt.Errorf("%s: %w", p.cfg.Database().Variable, err)}
 	}
 	p.db = d
 	p.onClose(d.Close)
 	if p.cfg.IsProduction() {
 		if err := d.CheckDurability(ctx); err != nil {
-			return userError{fmt.Errorf("%s: %w", chosen.Variable, err)}
+			return userError{fmt.Errorf("%s: %w", p.cfg.Database().Variable, err)}
 		}
 	}
 	return p.bringUp(ctx, r)
+}
+
+// databaseOptions are those of the chosen database.
+func databaseOptions(cfg *config.Config) db.Options {
+	chosen := cfg.Database()
+	return db.Options{
+		URL: chosen.URL.Reveal(), Path: chosen.Path, PingBeforeUse: cfg.DB.PingBeforeUse,
+		MaxConnLifetime: cfg.DB.MaxConnLifetime, AcquireTimeout: cfg.DB.AcquireTimeout,
+		ConnectTimeout: cfg.DB.ConnectTimeout, MaxConns: cfg.DB.MaxConns,
+	}
 }
 
 // bringUp migrates if this process may, and refuses a schema that is behind.
@@ -46,12 +53,12 @@ func (p *parts) bringUp(ctx context.Context, r role) error {
 			return schemaError(err)
 		}
 	}
+	if err := p.db.CheckClean(ctx); err != nil {
+		return schemaError(err)
+	}
 	s, err := p.db.Schema(ctx)
 	if err != nil {
 		return err
-	}
-	if s.Dirty {
-		return userError{fmt.Errorf("the database's migration %d failed half-way; mend it and run app migrate force %d", s.Version, max(s.Version, 1)-1)}
 	}
 	if s.Version < s.Latest {
 		return userError{fmt.Errorf("the database is at version %d and this program needs %d: run app migrate up", s.Version, s.Latest)}
@@ -59,8 +66,9 @@ func (p *parts) bringUp(ctx context.Context, r role) error {
 	return nil
 }
 
+// schemaError gives what somebody has to mend to the user.
 func schemaError(err error) error {
-	if errors.Is(err, db.ErrDirty) || errors.Is(err, db.ErrLocked) {
+	if errors.Is(err, db.ErrDirty) || errors.Is(err, db.ErrLocked) || errors.Is(err, db.ErrNoMigration) {
 		return userError{err}
 	}
 	return err

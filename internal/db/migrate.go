@@ -120,6 +120,9 @@ func (m *Migrator) open(ctx context.Context) (database.Driver, error) {
 	wait, cancel := context.WithTimeout(ctx, m.db.opts.MigrateTimeout)
 	defer cancel()
 	lock, err := LockMigrate(wait, filepath.Dir(m.db.opts.Path))
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err() // the caller left before the time was up
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -187,6 +187,24 @@ func TestMigratorHoldsTheLockUntilClosed(t *testing.T) {
 	}
 }
 
+func TestWaitForAnotherMigratorCanBeLeft(t *testing.T) {
+	t.Parallel()
+	opts := emptyOptions(t, db.EngineSQLite)
+	m, err := testenv.Open(t, opts).Migrator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := testenv.Open(t, opts)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := d.Migrator(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, db.ErrLocked) {
+		t.Errorf("left: %v", err)
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMigrationsAreLoggedOnALine(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
