@@ -168,8 +168,9 @@ func counters() []counter {
 	borne := `CASE WHEN t.charged = 0 THEN 0 WHEN t.reserved = 1 THEN ` + files("f.size", live) + ` ELSE ` + parts + ` END`
 	used := `CASE WHEN t.charged = 0 THEN 0 ELSE ` + files("f.size", stored) + ` END`
 	of := func(column, owner string) string { return sum(column, "transfers t WHERE t."+owner) }
+	// One that ended keeps its counters when its files are purged.
 	transfers := func(kept, computed string) string {
-		return `SELECT t.id, t.` + kept + `, ` + computed + ` FROM transfers t WHERE t.state <> 'purged'`
+		return `SELECT t.id, t.` + kept + `, ` + computed + ` FROM transfers t WHERE t.state IN ('receiving', 'complete')`
 	}
 	return []counter{
 		{"used bytes of accounts", `SELECT a.id, a.used_bytes, ` + of(used, "account_id = a.id") + ` FROM accounts a`},
