@@ -96,7 +96,9 @@ func TestWhatIsRepeated(t *testing.T) {
 func TestErrorsSayWhat(t *testing.T) {
 	t.Parallel()
 	var tries atomic.Int64
-	moved := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://other.example.com/", http.StatusMovedPermanently) }
+	moved := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://other.example.com/", http.StatusMovedPermanently)
+	}
 	_, err := newClient(t, answering(t, &tries, moved), client.Options{}).ViewLink(t.Context(), "x")
 	var status *client.StatusError
 	if !errors.As(err, &status) || status.Status != 301 || !strings.Contains(err.Error(), "https://other.example.com/") || tries.Load() != 1 {
