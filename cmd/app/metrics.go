@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -62,6 +64,33 @@ func newMetrics() *metrics {
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+// serveMetrics answers /metrics on a listener of its own, if one is configured,
+// until close.
+func (p *parts) serveMetrics() error {
+	if p.cfg.HTTP.MetricsAddr == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", p.cfg.HTTP.MetricsAddr)
+	if err != nil {
+		return userError{fmt.Errorf("http.metrics_addr: %w", err)}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", p.metrics.handler())
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	p.onClose(func() error {
+		err := server.Close()
+		<-ended
+		return err
+	})
+	p.log.Info("metrics", "address", l.Addr().String())
+	return nil
 }
 
 // web gives the functions that internal/web calls.

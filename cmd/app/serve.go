@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"net"
 	"os"
 	"runtime/debug"
@@ -79,6 +80,9 @@ func serve(ctx context.Context, inv *invocation, cfg *config.Config, f serveFlag
 	if err != nil {
 		return err
 	}
+	if err := p.serveMetrics(); err != nil {
+		return err
+	}
 	if err := p.greet(starting, inv, listener); err != nil {
 		return err
 	}
@@ -112,7 +116,7 @@ func (p *parts) newServer(inv *invocation, listener net.Listener, memory int64) 
 		Limits: web.Limits{
 			MaxStreams: p.cfg.MaxStreams(memory), StreamWait: h.StreamWait, MaxWaiting: h.MaxWaiting, MaxConns: h.MaxConns,
 			IdleTimeout: h.IdleTimeout, MinRate: int64(h.MinRate), KeepAlive: h.KeepAlive,
-			MaxRequestLine: int(h.MaxRequestLine), MaxHeaderField: int(h.MaxHeaderField), MaxHeaderBytes: int(h.MaxHeaderBytes),
+			MaxRequests: jittered(h.MaxRequests, h.MaxRequestsJitter), MaxRequestLine: int(h.MaxRequestLine), MaxHeaderField: int(h.MaxHeaderField), MaxHeaderBytes: int(h.MaxHeaderBytes),
 		},
 		TrustedProxies: h.TrustedProxies, CORSOrigins: h.CORSOrigins,
 	}
@@ -125,6 +129,15 @@ func (p *parts) newServer(inv *invocation, listener net.Listener, memory int64) 
 	}
 	p.metrics.watch(s, p.queue)
 	return s, nil
+}
+
+// jittered spreads the ends of several instances, so that they do not come at
+// once. 0 is no end.
+func jittered(requests, jitter int) int {
+	if requests == 0 || jitter == 0 {
+		return requests
+	}
+	return max(1, requests-jitter+rand.IntN(2*jitter+1))
 }
 
 // checks are what /readyz asks.

@@ -70,6 +70,9 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, r role) (p 
 	if err := p.openKeys(ctx, r); err != nil {
 		return p, err
 	}
+	if r.serves && p.usesSQLite() { // the serve lock says that no other process works
+		return p, p.transfers.TakeOver(ctx)
+	}
 	return p, nil
 }
 
@@ -163,8 +166,8 @@ func (p *parts) openServices(r role) (err error) {
 	p.transfers = transfer.New(transfer.Options{
 		DB: p.db, Blobs: p.blobs, Accounts: p.accounts, Mail: p.mail, Hint: hint, Log: p.log,
 		Settings: transfer.Settings{
-			Unfinished: p.cfg.Retention.Unfinished, Complete: p.cfg.Retention.Complete, Undo: p.cfg.Retention.Undo,
-			MaxAge: p.cfg.Transfer.MaxAge, Grace: p.cfg.Sweep.Grace, MaxFiles: int64(p.cfg.Limits.MaxFiles),
+			Unfinished: p.cfg.Retention.Unfinished, Complete: p.cfg.Retention.Complete, Undo: atOnce(p.cfg.Retention.Undo),
+			MaxAge: p.cfg.Transfer.MaxAge, Grace: atOnce(p.cfg.Sweep.Grace), MaxFiles: int64(p.cfg.Limits.MaxFiles),
 			PublicURL: p.cfg.PublicURL(r.listens),
 		},
 	})
@@ -173,6 +176,9 @@ func (p *parts) openServices(r role) (err error) {
 	}
 	return p.openQueue(r)
 }
+
+// atOnce keeps a setting of zero apart from one that was left out.
+func atOnce(d time.Duration) time.Duration { return max(d, 1) }
 
 // ring is where accounts find master keys; openKeys sets them.
 func (p *parts) ring(ctx context.Context, version uint32) (ringOf, error) {

@@ -11,8 +11,7 @@ type Kind string
 
 // Kinds of messages.
 const (
-	// TransferComplete tells the studio that a transfer is all there. URL is
-	// the studio's page of it.
+	// TransferComplete tells the studio that a transfer is all there.
 	TransferComplete Kind = "transfer_complete"
 	// TransferReceipt tells the sender what arrived. URL is the download link;
 	// the code is never mailed with it.

@@ -208,3 +208,19 @@ func waitFor(t *testing.T, ok func() bool) {
 		}
 	}
 }
+
+// TestServeEndsAfterEnoughRequests drains by itself, without an error, for a
+// platform to start the process anew.
+func TestServeEndsAfterEnoughRequests(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, func(o *Options) { o.Limits.MaxRequests = 3 })
+	for i := range 3 {
+		if a := e.do("GET", "/healthz", "", nil); a.StatusCode != 200 {
+			t.Fatalf("request %d: %d", i+1, a.StatusCode)
+		}
+	}
+	<-e.ended
+	if e.serveErr != nil {
+		t.Errorf("Serve: %v", e.serveErr)
+	}
+}

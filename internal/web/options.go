@@ -84,6 +84,10 @@ type Limits struct {
 	HeaderWait  time.Duration // for all of a request's header; 20 s
 	BodyWait    time.Duration // for all of a JSON body; 30 s
 
+	// MaxRequests is after how many requests Serve drains and returns, for a
+	// platform to start the process anew; 0 is never.
+	MaxRequests int
+
 	MaxRequestLine int // bytes; 4096
 	MaxHeaderField int // bytes; 8190
 	MaxHeaderBytes int // of all fields; 32 KiB

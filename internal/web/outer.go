@@ -18,6 +18,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.running.enter()
 		defer s.running.leave()
+		defer s.countRequest()
 		rw := s.newResponse(w, r)
 		s.setHeaders(rw)
 		defer s.finish(rw, r, time.Now())

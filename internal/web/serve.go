@@ -19,7 +19,7 @@ const headerRoom = 64 << 10
 // cut.
 const lastWords = 5 * time.Second
 
-// Serve answers on l until ctx ends. Then it drains: /readyz says so first,
+// Serve answers on l until ctx ends or there were enough requests. Then it drains: /readyz says so first,
 // then nothing further is accepted, and what is in flight may finish within
 // drainTimeout. What is left then ends with a broken connection, which is an
 // error; a clean end is nil. Serve returns when no handler runs any more, or
@@ -48,6 +48,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, drainTimeout time.Du
 	case <-served:
 		return fmt.Errorf("serve: %w", serveErr)
 	case <-ctx.Done():
+	case <-s.enough:
+		s.log.InfoContext(ctx, "enough requests were answered", "max_requests", s.limits.MaxRequests)
 	}
 	s.drain()
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
@@ -62,6 +64,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, drainTimeout time.Du
 	<-served
 	s.running.wait(lastWords)
 	return fmt.Errorf("drain: %w", err)
+}
+
+// countRequest ends Serve after the last request that it may answer.
+func (s *Server) countRequest() {
+	if s.limits.MaxRequests > 0 && s.answered.Add(1) == int64(s.limits.MaxRequests) {
+		close(s.enough)
+	}
 }
 
 // drain makes the server say that it is ending: it is not ready, and takes no

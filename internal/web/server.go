@@ -44,6 +44,8 @@ type Server struct {
 	bodies   atomic.Int64 // requests that carry a part's body or a file's content
 	draining atomic.Bool
 	running  inFlight
+	answered atomic.Int64  // requests, for Limits.MaxRequests
+	enough   chan struct{} // closed when there were so many
 	conns    atomic.Pointer[connLimit]
 }
 
@@ -67,6 +69,7 @@ func New(o Options) (*Server, error) {
 		plans:     newPlanCache(o.Now),
 		ready:     newReadiness(o.Checks, o.Now, o.Log),
 		origins:   http.NewCrossOriginProtection(),
+		enough:    make(chan struct{}),
 	}
 	if err := s.origins.AddTrustedOrigin(origin(o.PublicURL)); err != nil {
 		return nil, fmt.Errorf("set up web: trust the public URL: %w", err)
