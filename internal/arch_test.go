@@ -56,7 +56,7 @@ func allowances() map[string]allowance {
 		},
 		"internal/testenv": {
 			own:   []string{"internal/db", "internal/blob"},
-			third: []string{"github.com/jackc/pgx/v5/stdlib"},
+			third: []string{"github.com/jackc/pgx/v5/stdlib", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl"},
 		},
 		"internal/blob":    {third: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "golang.org/x/sys"}},
 		"internal/jobs":    {third: []string{"github.com/hibiken/asynq", "github.com/redis/go-redis/v9"}},

@@ -185,35 +185,6 @@ func (p *parts) ring(ctx context.Context, version uint32) (ringOf, error) {
 	return p.keys.get(ctx, version)
 }
 
-func (p *parts) openMail() (err error) {
-	o := mail.Options{
-		DB: p.db, Catalog: p.catalog, Seal: p.accounts.SealSecret, Open: p.accounts.OpenSecret,
-		From: p.cfg.Mail.Sender, GaveUp: p.mailGivenUp, Log: p.log,
-	}
-	if o.From == "" {
-		o.From = "Lenzeye <lenzeye@localhost.localdomain>"
-	}
-	if p.cfg.MailDriver() == config.MailFile {
-		files, err := mail.OpenFiles(filepath.Join(p.cfg.Data.Dir, "mail"), p.log)
-		if err != nil {
-			return userError{fmt.Errorf("open mail folder in data.dir: %w", err)}
-		}
-		p.onClose(files.Close)
-		o.Send = files.Send
-	}
-	if p.mail, err = mail.New(o); err != nil {
-		return userError{fmt.Errorf("SENDER_EMAIL: %w", err)}
-	}
-	return nil
-}
-
-func (p *parts) mailGivenUp(ctx context.Context, tx db.Querier, f mail.Failure) error {
-	return p.accounts.Record(ctx, tx, account.Event{
-		AccountID: f.AccountID, Kind: account.EventMailFailed,
-		Detail: map[string]any{"mail_id": f.MailID, "kind": f.Kind, "recipient": f.Recipient, "reason": f.Reason},
-	})
-}
-
 // hint gives a hint to the queue. One at a message that nobody can send is none.
 func (p *parts) hint(ctx context.Context, h jobs.Hint) error {
 	if h.Kind == mail.JobDeliver && !p.sendsMail() {
@@ -246,8 +217,6 @@ func (p *parts) openQueue(r role) (err error) {
 	})
 	return nil
 }
-
-func (p *parts) sendsMail() bool { return p.cfg.MailDriver() == config.MailFile }
 
 func (p *parts) jobs() []jobs.Job {
 	work := p.transfers.Jobs()

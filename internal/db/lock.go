@@ -56,7 +56,7 @@ func LockMigrate(ctx context.Context, dataDir string) (*Lock, error) {
 
 // Unlock gives the lock back.
 func (l *Lock) Unlock() error {
-	if err := l.file.Close(); err != nil {
+	if err := errors.Join(unlockFile(l.file), l.file.Close()); err != nil {
 		return fmt.Errorf("unlock %s: %w", l.file.Name(), err)
 	}
 	return nil

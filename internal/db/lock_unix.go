@@ -23,3 +23,7 @@ func lockFile(f *os.File) error {
 		return err
 	}
 }
+
+// unlockFile does not leave it to the close: a process that is being started
+// beside us holds a copy of the file until it runs its own program.
+func unlockFile(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }

@@ -16,6 +16,6 @@
 //     A message given up keeps it, so that an operator can try again.
 //   - A text from a guest is never a header of its own nor markup.
 //
-// It may import db and catalog. Sealing comes in as functions, because the
+// It may import db, catalog and go-mail. Sealing comes in as functions, because the
 // package that holds the keys imports this one.
 package mail
