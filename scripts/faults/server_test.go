@@ -98,7 +98,8 @@ func (a *app) seed(t *testing.T) seeded {
 // life is one run of the program.
 type life struct {
 	cmd  *exec.Cmd
-	gone chan error // what Wait gave
+	gone chan struct{} // closed when it has ended, with err
+	err  error
 }
 
 func (a *app) start(extra ...string) (*life, error) {
@@ -111,11 +112,10 @@ func (a *app) start(extra ...string) (*life, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	l := &life{cmd, make(chan error, 1)}
+	l := &life{cmd: cmd, gone: make(chan struct{})}
 	go func() {
-		err := cmd.Wait()
-		_ = log.Close()
-		l.gone <- err
+		l.err = errors.Join(cmd.Wait(), log.Close())
+		close(l.gone)
 	}()
 	return l, nil
 }
@@ -126,8 +126,8 @@ func (l *life) stop() error {
 		return err
 	}
 	select {
-	case err := <-l.gone:
-		return err
+	case <-l.gone:
+		return l.err
 	case <-time.After(time.Minute):
 		_ = l.cmd.Process.Kill()
 		return errors.New("the program did not end within a minute of SIGTERM")
@@ -148,10 +148,10 @@ func (a *app) live(ctx context.Context, p plan, random *rand.Rand, enough func()
 			next = time.After(p.untilKill(random))
 		}
 		select {
-		case err := <-l.gone:
+		case <-l.gone:
 			a.book.add("starts that failed", 1)
 			if p.engine == sqlite {
-				return nil, fmt.Errorf("the program ended by itself: %w\n%s", err, a.tail())
+				return nil, fmt.Errorf("the program ended by itself: %w\n%s", l.err, a.tail())
 			}
 			rest(ctx, 100*time.Millisecond)
 			continue
