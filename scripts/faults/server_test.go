@@ -157,7 +157,7 @@ func (a *app) live(ctx context.Context, p plan, random *rand.Rand, enough func()
 			continue
 		case <-next:
 			_ = l.cmd.Process.Kill() // an error: it has just ended by itself
-			_ = <-l.gone
+			<-l.gone
 			a.book.add(kills, 1)
 			if done++; done == p.kills {
 				enough()
