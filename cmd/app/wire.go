@@ -167,7 +167,7 @@ func (p *parts) openServices(r role) (err error) {
 		DB: p.db, Blobs: p.blobs, Accounts: p.accounts, Mail: p.mail, Hint: hint, Log: p.log,
 		Settings: transfer.Settings{
 			Unfinished: p.cfg.Retention.Unfinished, Complete: p.cfg.Retention.Complete, Undo: atOnce(p.cfg.Retention.Undo),
-			MaxAge: p.cfg.Transfer.MaxAge, Grace: atOnce(p.cfg.Sweep.Grace), MaxFiles: int64(p.cfg.Limits.MaxFiles),
+			WarnBefore: p.cfg.Retention.WarnBefore, MaxAge: p.cfg.Transfer.MaxAge, Grace: atOnce(p.cfg.Sweep.Grace), MaxFiles: int64(p.cfg.Limits.MaxFiles),
 			PublicURL: p.cfg.PublicURL(r.listens),
 		},
 	})

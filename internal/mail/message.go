@@ -16,10 +16,17 @@ const (
 	// TransferReceipt tells the sender what arrived. URL is the download link;
 	// the code is never mailed with it.
 	TransferReceipt Kind = "transfer_receipt"
+	// TransferStalled tells the studio that nothing comes any more of a transfer
+	// that is not done.
+	TransferStalled Kind = "transfer_stalled"
+	// TransferExpiring tells the studio that a complete transfer ends soon.
+	TransferExpiring Kind = "transfer_expiring"
+	// ShareFetched tells the studio that files were downloaded, Times in all.
+	ShareFetched Kind = "share_fetched"
 )
 
 // Kinds are all kinds that Queue takes.
-func Kinds() []Kind { return []Kind{TransferComplete, TransferReceipt} }
+func Kinds() []Kind { return []Kind{TransferComplete, TransferReceipt, TransferStalled, TransferExpiring, ShareFetched} }
 
 // MaxListed is how many files a message lists by name. Of longer lists Queue
 // keeps the first ones and the message says how many more there are.
@@ -36,6 +43,7 @@ type Vars struct {
 	Count     int64      `json:"count"`             // files in all
 	Bytes     int64      `json:"bytes"`             // plain bytes in all
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	Times     int64      `json:"times,omitempty"` // downloads in all
 	Files     []File     `json:"files,omitempty"` // the first of them
 }
 

@@ -49,7 +49,7 @@ func arguments(l catalog.Language, v Vars, quote func(string) string) []any {
 	}
 	return []any{
 		"studio", quote(v.Studio), "sender", quote(sender), "title", quote(v.Title), "message", quote(v.Message),
-		"url", quote(v.URL), "count", v.Count, "size", size(v.Bytes), "expires", expires,
+		"url", quote(v.URL), "count", v.Count, "size", size(v.Bytes), "expires", expires, "times", v.Times,
 	}
 }
 

@@ -29,6 +29,7 @@ type Settings struct {
 	SealWait    time.Duration // how long a last part waits for its file to be stored, 10 s
 	Lease       time.Duration // how long a crashed try to complete a file keeps others from it, 15 s
 	Lost        time.Duration // looks must agree so long before parts count as lost, 24 h
+	WarnBefore  time.Duration // before a complete transfer expires its studio gets mail; 0: none
 	Cycle       time.Duration // pause between two walks through the bucket, 1 h or the grace if that is less
 	MaxFiles    int64         // of one transfer, 1,000,000
 	PublicURL   string        // without a slash at the end; for links in mail
