@@ -35,6 +35,7 @@ type fixture struct {
 	faults  *faults
 	ring    *rings
 	service func() *Service // a further process on the same database and store
+	lasting bool            // the store is no memory: no faults, no tiny parts
 }
 
 type clock struct {
@@ -137,6 +138,21 @@ func newFixture(t tester, d *db.DB, set Settings) *fixture {
 	t.Helper()
 	f := &fixture{db: d, clk: &clock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}, faults: &faults{}}
 	f.store = blob.OpenMem(blob.MemOptions{Now: f.clk.time, Fault: f.faults.hook})
+	return f.open(t, set)
+}
+
+// newFixtureOn works on a store that has a clock of its own and fails by itself
+// only.
+func newFixtureOn(t tester, d *db.DB, store *blob.Store) *fixture {
+	t.Helper()
+	f := &fixture{db: d, clk: &clock{now: time.Now().UTC()}, faults: &faults{}, store: store, lasting: true}
+	return f.open(t, Settings{})
+}
+
+// open makes the services of the fixture and its studio.
+func (f *fixture) open(t tester, set Settings) *fixture {
+	t.Helper()
+	d := f.db
 	ring, err := seal.ParseRing(ringText)
 	if err != nil {
 		t.Fatal(err)

@@ -12,64 +12,72 @@ import (
 // fetches them by link and code.
 func TestWholeWay(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
-		b := f.begin(t, LinkFields{Title: "Wedding"})
-		files := f.declare(t, b, 0, 1, 10*mib-1, 10*mib, 10*mib+1, 25*mib)
-		f.wantBorne(t, 0, 1+10*mib-1+10*mib+10*mib+1+25*mib)
-		type job struct {
-			file File
-			n    int
+	eachEngine(t, wholeWay)
+}
+
+// TestWholeWayOnStores is TestWholeWay on the stores that last.
+func TestWholeWayOnStores(t *testing.T) {
+	t.Parallel()
+	eachStore(t, wholeWay)
+}
+
+func wholeWay(t *testing.T, f *fixture) {
+	b := f.begin(t, LinkFields{Title: "Wedding"})
+	files := f.declare(t, b, 0, 1, 10*mib-1, 10*mib, 10*mib+1, 25*mib)
+	f.wantBorne(t, 0, 1+10*mib-1+10*mib+10*mib+1+25*mib)
+	type job struct {
+		file File
+		n    int
+	}
+	var todo []job
+	for _, file := range files {
+		for n := 1; n <= file.PartCount; n++ {
+			todo = append(todo, job{file, n}, job{file, n})
 		}
-		var todo []job
-		for _, file := range files {
-			for n := 1; n <= file.PartCount; n++ {
-				todo = append(todo, job{file, n}, job{file, n})
-			}
+	}
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
+	for _, j := range todo {
+		body := partOf(j.file, j.n)
+		r, err := put(t.Context(), f.Service, b.Access, j.file, j.n, body)
+		if err != nil {
+			t.Fatalf("part %d of %s: %v", j.n, j.file.Path, err)
 		}
-		rand.New(rand.NewPCG(1, 2)).Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
-		for _, j := range todo {
-			body := partOf(j.file, j.n)
-			r, err := put(t.Context(), f.Service, b.Access, j.file, j.n, body)
-			if err != nil {
-				t.Fatalf("part %d of %s: %v", j.n, j.file.Path, err)
-			}
-			if r.Part.CRC32 != crcOf(body) || r.Part.Size != int64(len(body)) {
-				t.Errorf("part %d of %s: receipt %+v", j.n, j.file.Path, r)
-			}
+		if r.Part.CRC32 != crcOf(body) || r.Part.Size != int64(len(body)) {
+			t.Errorf("part %d of %s: receipt %+v", j.n, j.file.Path, r)
 		}
-		c := f.complete(t, b)
-		again := f.complete(t, b)
-		if c.Token != again.Token || c.Code != again.Code || c.Share.ID != again.Share.ID {
-			t.Errorf("completing again gave %+v, first %+v", again, c)
+	}
+	c := f.complete(t, b)
+	again := f.complete(t, b)
+	if c.Token != again.Token || c.Code != again.Code || c.Share.ID != again.Share.ID {
+		t.Errorf("completing again gave %+v, first %+v", again, c)
+	}
+	f.wantBorne(t, 55*mib+1, 0)
+	u, err := f.Unlock(t.Context(), c.Token, account.FormatCode(c.Code), "", guest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sa, err := f.AuthFetch(t.Context(), c.Token, u.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := f.ShareFiles(t.Context(), sa, Page{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(v.Files) != len(files) || v.Title != "Wedding" {
+		t.Fatalf("share shows %+v", v)
+	}
+	for i, file := range v.Files {
+		if file.ID != files[i].ID || *file.CRC32 != crcOf(content(file)) {
+			t.Errorf("file %d is %+v", i, file)
 		}
-		f.wantBorne(t, 55*mib+1, 0)
-		u, err := f.Unlock(t.Context(), c.Token, account.FormatCode(c.Code), "", guest)
+		o, err := f.OpenShared(t.Context(), sa, file.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sa, err := f.AuthFetch(t.Context(), c.Token, u.Token)
-		if err != nil {
-			t.Fatal(err)
+		var got bytes.Buffer
+		if _, err := o.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), content(file)) {
+			t.Errorf("file %s came back different: %v", file.Path, err)
 		}
-		v, err := f.ShareFiles(t.Context(), sa, Page{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(v.Files) != len(files) || v.Title != "Wedding" {
-			t.Fatalf("share shows %+v", v)
-		}
-		for i, file := range v.Files {
-			if file.ID != files[i].ID || *file.CRC32 != crcOf(content(file)) {
-				t.Errorf("file %d is %+v", i, file)
-			}
-			o, err := f.OpenShared(t.Context(), sa, file.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got bytes.Buffer
-			if _, err := o.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), content(file)) {
-				t.Errorf("file %s came back different: %v", file.Path, err)
-			}
-		}
-	})
+	}
 }
