@@ -56,7 +56,13 @@ func (n *network) renew(l *line, a ailment) error {
 			return err
 		}
 	}
-	return l.proxy.Start()
+	for tries := 1; ; tries++ { // the port may be held for a moment by what leads through the old proxy
+		err := l.proxy.Start()
+		if err == nil || tries == 50 {
+			return err
+		}
+		rest(context.Background(), 100*time.Millisecond)
+	}
 }
 
 // ailment is one way in which a line suffers for a while.
