@@ -26,7 +26,9 @@ const (
 )
 
 // Kinds are all kinds that Queue takes.
-func Kinds() []Kind { return []Kind{TransferComplete, TransferReceipt, TransferStalled, TransferExpiring, ShareFetched} }
+func Kinds() []Kind {
+	return []Kind{TransferComplete, TransferReceipt, TransferStalled, TransferExpiring, ShareFetched}
+}
 
 // MaxListed is how many files a message lists by name. Of longer lists Queue
 // keeps the first ones and the message says how many more there are.
