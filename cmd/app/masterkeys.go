@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	"github.com/lenzeye/lenzeye/internal/config"
@@ -54,6 +55,13 @@ func (m *masterKeys) read() error {
 	if err != nil {
 		return userError{fmt.Errorf("read master keys: %w", err)}
 	}
+	info, err := os.Stat(m.path)
+	if err != nil {
+		return userError{fmt.Errorf("read master keys: %w", err)}
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return userError{fmt.Errorf("%s can be read by others than its owner: chmod 600 it, and think about who may have read it", m.path)}
+	}
 	ring, err := seal.ParseRing(string(text))
 	if err != nil {
 		return userError{fmt.Errorf("%s: %w", m.path, err)}
@@ -89,18 +97,23 @@ func (m *masterKeys) make() error {
 	return m.read()
 }
 
-// writeOnce writes a new file that survives a power loss, and never one that is
-// there.
+// writeOnce makes a file that survives a power loss, whole or not at all, and
+// never touches one that is there.
 func writeOnce(path string, content []byte) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	folder := filepath.Dir(path)
+	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+"-*") // for its owner only
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
+		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	if err := os.Link(f.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(folder)
 	if err != nil {
 		return err
 	}

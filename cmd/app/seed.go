@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,6 +72,9 @@ func seed(ctx context.Context, inv *invocation, cfg *config.Config, f seedFlags)
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.checkSlug(ctx, f); err != nil {
+		return err
+	}
 	a, err := p.seedAccount(ctx, f.email)
 	if err != nil {
 		return err
@@ -102,6 +104,22 @@ Upload link   %s
 Demo share    %s/d/%s   code %s
 API token     %s
 `, a.Name, a.Email, s.Link.URL, address, done.Token, account.FormatCode(done.Code), token)
+	return err
+}
+
+// checkSlug refuses another account's link before anything is made.
+func (p *parts) checkSlug(ctx context.Context, f seedFlags) error {
+	v, err := p.transfers.ViewLink(ctx, f.slug)
+	if errors.Is(err, transfer.ErrLinkNotFound) {
+		return nil
+	}
+	if v.Link.ID == "" {
+		return err
+	}
+	owner, err := p.accounts.ByID(ctx, v.Link.AccountID)
+	if err == nil && !strings.EqualFold(owner.Email, strings.TrimSpace(f.email)) {
+		err = userError{fmt.Errorf("--slug %s: another account has this link; choose another", f.slug)}
+	}
 	return err
 }
 
@@ -147,12 +165,16 @@ func demoFiles() map[string]string {
 }
 
 // seedTransfer makes the demo transfer, or finds it: its idempotency key is
-// derived from the link, so running again finds the same one. One that has ended
+// derived from the link under the code key, so running again finds the same one
+// and nobody else can. One that has ended
 // by itself is followed by another.
 func (p *parts) seedTransfer(ctx context.Context, a account.Account, l transfer.Link) (transfer.Completed, error) {
 	for turn := range 1000 {
-		key := sha256.Sum256(fmt.Appendf(nil, "lenzeye/seed/v1 %s %s %d", a.ID, l.ID, turn))
-		done, err := p.seedOnce(ctx, l, key[:])
+		key, _, err := p.accounts.HashCode(ctx, fmt.Sprintf("lenzeye/seed/v1 %s %s %d", a.ID, l.ID, turn))
+		if err != nil {
+			return transfer.Completed{}, err
+		}
+		done, err := p.seedOnce(ctx, l, key)
 		if errors.Is(err, transfer.ErrTransferEnded) || errors.Is(err, transfer.ErrTransferExpired) ||
 			errors.Is(err, transfer.ErrUnauthenticated) {
 			continue

@@ -147,8 +147,9 @@ type firstStudio struct {
 	token   string // API token; empty when the studio was there already
 }
 
-// ensureStudio makes a first account with a link and a token where there is no
-// account yet, else finds the newest link of the first.
+// ensureStudio finds the first account and its newest link, and makes what there
+// is not yet: account, link and token. A start that was cut short is made up for
+// by the next.
 func (p *parts) ensureStudio(ctx context.Context) (firstStudio, error) {
 	var f firstStudio
 	accounts, _, err := p.accounts.List(ctx, account.Page{Limit: 1000})
@@ -157,26 +158,36 @@ func (p *parts) ensureStudio(ctx context.Context) (firstStudio, error) {
 	}
 	if len(accounts) > 0 {
 		f.account = accounts[len(accounts)-1]
+	} else if f.account, err = p.accounts.Create(ctx, p.firstAccount()); err != nil {
+		return f, fmt.Errorf("make the first account: %w", err)
+	}
+	begun, err := p.transfers.HasLinks(ctx, f.account.ID)
+	if err != nil {
+		return f, err
+	}
+	if begun {
 		links, _, err := p.transfers.Links(ctx, f.account.ID, transfer.Page{Limit: 1})
 		if err == nil && len(links) > 0 {
 			f.link = links[0]
 		}
 		return f, err
 	}
+	if _, f.token, err = p.accounts.ReplaceToken(ctx, f.account.ID, "first start", account.Origin{}); err != nil {
+		return f, fmt.Errorf("make the first token: %w", err)
+	}
+	// The link comes last: with it the first start is done.
+	if f.link, err = p.transfers.CreateLink(ctx, f.account.ID, transfer.LinkFields{}, transfer.Client{}); err != nil {
+		return f, fmt.Errorf("make the first link: %w", err)
+	}
+	return f, nil
+}
+
+func (p *parts) firstAccount() account.NewAccount {
 	email := p.cfg.Mail.AdminEmail
 	if email == "" {
 		email = "studio@example.com"
 	}
-	if f.account, err = p.accounts.Create(ctx, account.NewAccount{Email: email, Name: "My studio"}); err != nil {
-		return f, fmt.Errorf("make the first account: %w", err)
-	}
-	if f.link, err = p.transfers.CreateLink(ctx, f.account.ID, transfer.LinkFields{}, transfer.Client{}); err != nil {
-		return f, fmt.Errorf("make the first link: %w", err)
-	}
-	if _, f.token, err = p.accounts.CreateToken(ctx, f.account.ID, "first start", nil, account.Origin{}); err != nil {
-		return f, fmt.Errorf("make the first token: %w", err)
-	}
-	return f, nil
+	return account.NewAccount{Email: email, Name: "My studio"}
 }
 
 // startTimeout bounds what happens before a server listens.

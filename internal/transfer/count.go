@@ -33,7 +33,7 @@ func (u *PartUpload) count(ctx context.Context, a attempt) (Receipt, error) {
 	switch {
 	case err == nil:
 		if state == Sealing {
-			state = u.s.finishSoon(ctx, u.file.ID)
+			state = u.finishSoon(ctx)
 		}
 		return Receipt{Part: Part{Number: a.number, Size: a.size, CRC32: a.crc32}, State: state}, nil
 	case errors.Is(err, account.ErrQuotaExceeded):

@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/db"
@@ -126,8 +129,8 @@ func checkNewFile(f NewFile, max *int64) error {
 		return &FileTooLargeError{Max: seal.MaxFileSize}
 	case max != nil && f.Size > *max:
 		return &FileTooLargeError{Max: *max}
-	case len(f.Type) > 255:
-		return &FieldError{Field: "type", Reason: "has more than 255 bytes"}
+	case len(f.Type) > 255 || strings.ContainsFunc(f.Type, unicode.IsControl) || !utf8.ValidString(f.Type):
+		return &FieldError{Field: "type", Reason: "has more than 255 bytes or control characters"}
 	}
 	return nil
 }
@@ -225,7 +228,9 @@ func (s *Service) declare(ctx context.Context, tx *sql.Tx, head transferRow, goo
 	if err != nil || len(fresh) == 0 {
 		return d, err
 	}
-	if t.filesTotal+int64(len(fresh)) > s.set.MaxFiles {
+	// Deleted files keep their rows until the transfer goes, so they are bounded too.
+	n := int64(len(fresh))
+	if t.filesTotal+n > s.set.MaxFiles || t.nextPosition+n > 2*s.set.MaxFiles {
 		return Declared{}, ErrTooManyFiles
 	}
 	if err := s.bear(ctx, tx, t, fresh); err != nil {
@@ -236,8 +241,7 @@ func (s *Service) declare(ctx context.Context, tx *sql.Tx, head transferRow, goo
 	}
 	if t.counted == 0 {
 		err = s.accounts.Record(ctx, tx, account.Event{
-			AccountID: t.AccountID, Kind: account.EventTransferStarted, Actor: account.ActorGuest, TransferID: t.ID,
-			Detail: map[string]any{"sender_email": t.SenderEmail},
+			AccountID: t.AccountID, Kind: account.EventTransferStarted, Actor: t.sender(), TransferID: t.ID,
 		})
 	}
 	return d, err

@@ -146,7 +146,7 @@ func (s *Service) fillChunk(ctx context.Context, q db.Querier, partial map[strin
 }
 
 // Parts lists a file's recorded parts by number. Errors: ErrFileMissing,
-// account.ErrCursor.
+// account.ErrCursor, ErrStorageUnavailable while a part is being read back.
 func (s *Service) Parts(ctx context.Context, a Access, fileID string, p Page) ([]Part, string, error) {
 	after, limit, err := pageAfter(p)
 	if err != nil {
@@ -159,15 +159,27 @@ func (s *Service) Parts(ctx context.Context, a Access, fileID string, p Page) ([
 	if err != nil {
 		return nil, "", fmt.Errorf("list parts: %w", err)
 	}
-	parts, next := cut(parts, limit, func(p Part) string { return strconv.Itoa(p.Number) })
-	return parts, next, nil
+	parts, next := cut(parts, limit, func(p recordedRow) string { return strconv.Itoa(p.Number) })
+	out := make([]Part, len(parts))
+	for i, p := range parts {
+		if p.crc32 == unverified { // no CRC is better than one of other bytes
+			return nil, "", fmt.Errorf("part %d is being read back: %w", p.Number, ErrStorageUnavailable)
+		}
+		p.CRC32 = uint32(p.crc32)
+		out[i] = p.Part
+	}
+	return out, next, nil
 }
 
-func scanPart(row scanner) (Part, error) {
-	var p Part
-	var crc int64
-	err := row.Scan(&p.Number, &p.Size, &crc)
-	p.CRC32 = uint32(crc)
+// recordedRow is a part as its row has it.
+type recordedRow struct {
+	Part
+	crc32 int64 // or unverified
+}
+
+func scanPart(row scanner) (recordedRow, error) {
+	var p recordedRow
+	err := row.Scan(&p.Number, &p.Size, &p.crc32)
 	return p, err
 }
 
@@ -190,7 +202,7 @@ func (s *Service) DeleteFile(ctx context.Context, a Access, id string) error {
 		return err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		return s.deleteFile(ctx, tx, head, id)
+		return s.deleteFile(ctx, tx, head, id, a.actor())
 	})
 	if errors.Is(err, errNoChange) {
 		return s.refusalAfter(ctx, a, f.TransferID)
@@ -209,7 +221,7 @@ func (s *Service) refusalAfter(ctx context.Context, a Access, transferID string)
 	return err
 }
 
-func (s *Service) deleteFile(ctx context.Context, tx *sql.Tx, head transferRow, id string) error {
+func (s *Service) deleteFile(ctx context.Context, tx *sql.Tx, head transferRow, id, actor string) error {
 	if err := s.lockBearers(ctx, tx, head.AccountID, head.LinkID); err != nil {
 		return err
 	}
@@ -233,7 +245,7 @@ func (s *Service) deleteFile(ctx context.Context, tx *sql.Tx, head transferRow, 
 		return err
 	}
 	return s.accounts.Record(ctx, tx, account.Event{
-		AccountID: f.AccountID, Kind: account.EventFileDeleted, Actor: account.ActorGuest,
+		AccountID: f.AccountID, Kind: account.EventFileDeleted, Actor: actor,
 		TransferID: f.TransferID, FileID: f.ID,
 	})
 }

@@ -68,7 +68,7 @@ func (s *Service) finish(ctx context.Context, t transferRow, uploadToken string,
 			return err
 		}
 		if err := s.accounts.Record(ctx, tx, account.Event{
-			AccountID: t.AccountID, Kind: account.EventTransferComplete, Actor: account.ActorGuest, IP: from.IP,
+			AccountID: t.AccountID, Kind: account.EventTransferComplete, Actor: t.sender(), IP: from.IP,
 			TransferID: t.ID, ShareID: sh.id, Detail: map[string]any{"files": done.filesTotal, "bytes": done.BytesDeclared},
 		}); err != nil {
 			return err

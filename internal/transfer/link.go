@@ -159,6 +159,15 @@ func (s *Service) Link(ctx context.Context, accountID, id string) (Link, error) 
 	return s.link(ctx, s.db, accountID, id)
 }
 
+// HasLinks tells whether an account ever had a link, also one deleted since.
+func (s *Service) HasLinks(ctx context.Context, accountID string) (bool, error) {
+	n, err := scanOne[int64](s.db.QueryRowContext(ctx, countLinks, accountID))
+	if err != nil {
+		return false, fmt.Errorf("count links: %w", err)
+	}
+	return n > 0, nil
+}
+
 // LinkBySlug gives one link of an account. Errors: ErrNotFound.
 func (s *Service) LinkBySlug(ctx context.Context, accountID, slug string) (Link, error) {
 	l, err := s.scanLink(s.db.QueryRowContext(ctx, linkBySlug, slug))
@@ -305,6 +314,9 @@ func (s *Service) ViewLink(ctx context.Context, slug string) (LinkView, error) {
 }
 
 func (s *Service) linkForGuest(ctx context.Context, slug string) (Link, account.Account, error) {
+	if !slugForm.MatchString(slug) { // it may hold what a database does not take
+		return Link{}, account.Account{}, ErrLinkNotFound
+	}
 	l, err := s.scanLink(s.db.QueryRowContext(ctx, linkBySlug, slug))
 	if err != nil {
 		return Link{}, account.Account{}, fmt.Errorf("find link: %w", missing(err, ErrLinkNotFound))

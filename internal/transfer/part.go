@@ -30,6 +30,11 @@ type PartUpload struct {
 	number  int
 	length  int64
 	known   *recordedPart
+
+	// OnRecorded, if set, is called once the body has been read and counts, before
+	// the file is completed in the bucket: who bounds bodies in flight need not
+	// count this one any longer.
+	OnRecorded func()
 }
 
 // recordedPart is what a part's row tells for a comparison.
@@ -224,9 +229,16 @@ func (u *PartUpload) compare(ctx context.Context, crc uint32) (Receipt, error) {
 	}
 	r := Receipt{Part: Part{Number: u.number, Size: u.known.size, CRC32: crc}, State: u.file.State}
 	if r.State == Sealing { // whoever asks again may find it stored meanwhile
-		r.State = u.s.finishSoon(ctx, u.file.ID)
+		r.State = u.finishSoon(ctx)
 	}
 	return r, nil
+}
+
+func (u *PartUpload) finishSoon(ctx context.Context) string {
+	if u.OnRecorded != nil {
+		u.OnRecorded()
+	}
+	return u.s.finishSoon(ctx, u.file.ID)
 }
 
 // finishSoon completes the file now if that takes no longer than a client

@@ -20,6 +20,7 @@ UPDATE links SET slug = $2, title = $3, message = $4, password_hash = $5, max_by
 WHERE id = $1`
 
 	deleteLink  = `UPDATE links SET deleted_at = $3 WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL`
+	countLinks  = `SELECT COUNT(*) FROM links WHERE account_id = $1`
 	anyLink     = `SELECT id FROM links WHERE id = $1 AND account_id = $2`
 	linkByID    = `SELECT` + linkColumns + ` FROM links WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL`
 	anyLinkByID = `SELECT` + linkColumns + ` FROM links WHERE id = $1`
@@ -56,10 +57,12 @@ WHERE t.upload_token_hash = $1 AND t.state <> 'purged' AND a.state = 'active'`
 	transfersPage = `SELECT` + transferColumns + ` FROM transfers
 WHERE account_id = $1 AND id < $2 AND state <> 'purged' ORDER BY id DESC LIMIT $3`
 	transfersFound = `SELECT` + transferColumns + ` FROM transfers
-WHERE account_id = $1 AND id < $2 AND state <> 'purged' AND (LOWER(title) LIKE $4 ESCAPE '!'
-	OR LOWER(sender_email) LIKE $4 ESCAPE '!' OR LOWER(sender_name) LIKE $4 ESCAPE '!'
+WHERE account_id = $1 AND id < $2 AND state <> 'purged'
+	AND (LOWER(title) LIKE $4 ESCAPE '!' OR LOWER(title) LIKE $5 ESCAPE '!'
+	OR LOWER(sender_email) LIKE $4 ESCAPE '!'
+	OR LOWER(sender_name) LIKE $4 ESCAPE '!' OR LOWER(sender_name) LIKE $5 ESCAPE '!'
 	OR EXISTS (SELECT 1 FROM files f WHERE f.transfer_id = transfers.id AND f.state <> 'deleted'
-		AND LOWER(f.path) LIKE $4 ESCAPE '!'))
+		AND (LOWER(f.path) LIKE $4 ESCAPE '!' OR LOWER(f.path) LIKE $5 ESCAPE '!')))
 ORDER BY id DESC LIMIT $3`
 
 	lockTransfer  = `UPDATE transfers SET state = state WHERE id = $1 RETURNING` + transferColumns

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/db"
 )
 
@@ -49,6 +50,14 @@ func scanTransferRow(row scanner) (transferRow, error) {
 	t.FilesTotal, t.FilesStored = t.filesTotal, t.filesTotal-t.filesOpen
 	t.CreatedAt, t.CompletedAt, t.ExpiresAt = db.Time(created), db.NullTime(completed), db.Time(expires)
 	return t, nil
+}
+
+// sender is who events say fills the transfer.
+func (t transferRow) sender() string {
+	if t.LinkID == "" {
+		return account.ActorStudio
+	}
+	return account.ActorGuest
 }
 
 // orEmpty reads a nullable text.
@@ -113,7 +122,7 @@ func (s *Service) Transfers(ctx context.Context, accountID, query string, p Page
 	}
 	text, args := transfersPage, []any{accountID, before, limit + 1}
 	if query != "" {
-		text, args = transfersFound, append(args, likePattern(query))
+		text, args = transfersFound, append(args, likePattern(strings.ToLower(query)), likePattern(asciiLower(query)))
 	}
 	all, err := queryAll(ctx, s.db, scanTransfer, text, args...)
 	if err != nil {
@@ -125,7 +134,18 @@ func (s *Service) Transfers(ctx context.Context, accountID, query string, p Page
 
 // likePattern finds a text anywhere, taken literally; ! escapes.
 func likePattern(text string) string {
-	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(text)) + "%"
+	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text) + "%"
+}
+
+// asciiLower lowers what SQLite's LOWER does; PostgreSQL's lowers all letters,
+// as Go does. A search asks for both.
+func asciiLower(text string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, text)
 }
 
 // releaseBorne gives back what account and link bear for t, once: the rows are

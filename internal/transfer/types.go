@@ -64,6 +64,14 @@ type Access struct {
 	TransferID string // set for an upload token
 }
 
+// actor is who events say it was.
+func (a Access) actor() string {
+	if a.TransferID != "" {
+		return account.ActorGuest
+	}
+	return account.ActorStudio
+}
+
 // Client is where a call comes from.
 type Client struct {
 	IP      string // as events show it

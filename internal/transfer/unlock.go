@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -141,8 +142,12 @@ func (s *Service) countDownload(ctx context.Context, r shareRow, from Client) (U
 		if err != nil {
 			return err
 		}
-		if !ok {
-			return ErrShareUsedUp
+		if !ok { // used up, or revoked, by somebody just before
+			again, err := scanShare(tx.QueryRowContext(ctx, shareByID, r.id))
+			if err != nil {
+				return missing(err, ErrShareNotFound)
+			}
+			return cmp.Or(again.refusal(now), ErrShareUsedUp)
 		}
 		if _, err := tx.ExecContext(ctx, insertFetch, db.NewID(), r.id, account.HashSecret(secret), from.Subject,
 			db.Micros(now), db.Micros(expires)); err != nil {

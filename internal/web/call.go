@@ -133,9 +133,15 @@ func (c *call) decode(v any) error {
 	return api.Unmarshal(data, v)
 }
 
-// readBody reads a JSON body within BodyWait. One that may be large waits for
-// its turn first, since it is held in memory whole.
+// readBody reads a JSON body within BodyWait, on one of the connections that
+// may carry a body. One that may be large waits for its turn first, since it is
+// held in memory whole.
 func (c *call) readBody(limit int64) ([]byte, error) {
+	leave, err := c.s.enterBody()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	if limit > smallBody && (c.r.ContentLength < 0 || c.r.ContentLength > smallBody) {
 		release, err := c.s.declares.acquire(c.r.Context(), c.access.TransferID, account.AddressSubject(c.from))
 		if err != nil {
@@ -190,8 +196,15 @@ func (c *call) page() (transfer.Page, error) {
 	return p, nil
 }
 
-// id gives a path's id; what does not look like one was never given out.
-func (c *call) id() string { return c.r.PathValue("id") }
+// id gives a path's id. What does not look like one was never given out, and may
+// hold what a database does not take: it is the id of nothing.
+func (c *call) id() string {
+	id := c.r.PathValue("id")
+	if len(id) != 36 || strings.Trim(id, "0123456789abcdef-") != "" {
+		return ""
+	}
+	return id
+}
 
 // next is a list's cursor as the wire has it.
 func next(cursor string) *string {

@@ -302,6 +302,9 @@ func (s *Server) fail(c *call, err error) {
 	for _, name := range []string{"Content-Length", "Content-Type", "Content-Disposition", "Etag", "Last-Modified", "Accept-Ranges"} {
 		h.Del(name)
 	}
+	if p.Status != http.StatusRequestedRangeNotSatisfiable {
+		h.Del("Content-Range")
+	}
 	h.Set("Cache-Control", "no-store")
 	if retry > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(retry.Seconds())), 10))

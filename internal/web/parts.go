@@ -58,6 +58,7 @@ func (s *Server) receivePart(c *call, body *pacedBody) (api.Receipt, error) {
 		return api.Receipt{}, err
 	}
 	defer release()
+	upload.OnRecorded = release
 	c.w.moveWriteDeadline() // for "100 Continue"
 	got, err := upload.Receive(ctx, body, digests)
 	switch {
