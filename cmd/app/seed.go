@@ -72,10 +72,14 @@ func seed(ctx context.Context, inv *invocation, cfg *config.Config, f seedFlags)
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.checkSlug(ctx, f); err != nil {
+	email, err := account.CheckEmail(f.email)
+	if err != nil {
+		return userError{fmt.Errorf("--email %s: %w", f.email, err)}
+	}
+	if err := p.checkSlug(ctx, f.slug, email); err != nil {
 		return err
 	}
-	a, err := p.seedAccount(ctx, f.email)
+	a, err := p.seedAccount(ctx, email)
 	if err != nil {
 		return err
 	}
@@ -108,8 +112,8 @@ API token     %s
 }
 
 // checkSlug refuses another account's link before anything is made.
-func (p *parts) checkSlug(ctx context.Context, f seedFlags) error {
-	v, err := p.transfers.ViewLink(ctx, f.slug)
+func (p *parts) checkSlug(ctx context.Context, slug, email string) error {
+	v, err := p.transfers.ViewLink(ctx, slug)
 	if errors.Is(err, transfer.ErrLinkNotFound) {
 		return nil
 	}
@@ -117,20 +121,16 @@ func (p *parts) checkSlug(ctx context.Context, f seedFlags) error {
 		return err
 	}
 	owner, err := p.accounts.ByID(ctx, v.Link.AccountID)
-	if err == nil && !strings.EqualFold(owner.Email, strings.TrimSpace(f.email)) {
-		err = userError{fmt.Errorf("--slug %s: another account has this link; choose another", f.slug)}
+	if err == nil && owner.Email != email {
+		err = userError{fmt.Errorf("--slug %s: another account has this link; choose another", slug)}
 	}
 	return err
 }
 
 func (p *parts) seedAccount(ctx context.Context, email string) (account.Account, error) {
-	normal, err := account.CheckEmail(email)
-	if err != nil {
-		return account.Account{}, userError{fmt.Errorf("--email %s: %w", email, err)}
-	}
-	a, err := p.accounts.Create(ctx, account.NewAccount{Email: normal, Name: "Demo studio"})
+	a, err := p.accounts.Create(ctx, account.NewAccount{Email: email, Name: "Demo studio"})
 	if errors.Is(err, account.ErrEmailTaken) {
-		a, err = p.accounts.ByEmail(ctx, normal)
+		a, err = p.accounts.ByEmail(ctx, email)
 	}
 	if err != nil {
 		return account.Account{}, fmt.Errorf("make the studio: %w", err)

@@ -40,7 +40,7 @@ func (s *Service) completeFile(ctx context.Context, fileID string) (state string
 	if err == nil {
 		return s.fileState(ctx, fileID)
 	}
-	s.yieldLease(ctx, f)
+	s.yieldLease(ctx, f, 5*time.Second)
 	return Sealing, fmt.Errorf("complete file %s: %w", fileID, err)
 }
 
@@ -70,11 +70,11 @@ func (s *Service) renewLease(ctx context.Context, f File) error {
 }
 
 // yieldLease lets the next try begin after a pause instead of the lease's end.
-func (s *Service) yieldLease(ctx context.Context, f File) {
+func (s *Service) yieldLease(ctx context.Context, f File, pause time.Duration) {
 	ctx, cancel := cleanup(ctx)
 	defer cancel()
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, yieldLease, f.ID, s.owner, db.Micros(s.clock().Add(5*time.Second)))
+		_, err := tx.ExecContext(ctx, yieldLease, f.ID, s.owner, db.Micros(s.clock().Add(pause)))
 		return err
 	})
 	if err != nil {
@@ -250,10 +250,8 @@ func (s *Service) settleFile(ctx context.Context, f File, parts []partRow) error
 		}
 		return err
 	})
-	if errors.Is(err, errNoChange) {
-		return nil
-	}
-	if errors.Is(err, account.ErrQuotaDrift) && head.State != Receiving {
+	if errors.Is(err, errNoChange) || errors.Is(err, account.ErrQuotaDrift) && head.State != Receiving {
+		s.yieldLease(ctx, f, time.Hour) // until the purge, or an undo
 		return nil
 	}
 	if err != nil {

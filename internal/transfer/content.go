@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lenzeye/lenzeye/internal/account"
+	"github.com/lenzeye/lenzeye/internal/blob"
 	"github.com/lenzeye/lenzeye/internal/seal"
 )
 
@@ -80,7 +81,14 @@ func (s *Service) opener(ctx context.Context, key seal.Key, f File, heads seal.H
 		return nil, err
 	}
 	source := func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
-		return s.blobs.Range(ctx, f.blobKey, off, n)
+		body, err := s.blobs.Range(ctx, f.blobKey, off, n)
+		if errors.Is(err, blob.ErrNotFound) {
+			return nil, s.missingBytes(ctx, f, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &shortBody{body, func(err error) error { return s.missingBytes(ctx, f, err) }}, nil
 	}
 	return seal.NewOpener(ctx, key, file, source, seal.OpenerOptions{
 		Heads: heads,
@@ -88,6 +96,37 @@ func (s *Service) opener(ctx context.Context, key seal.Key, f File, heads seal.H
 			s.noteDamage(ctx, f, part, segment, err)
 		},
 	}), nil
+}
+
+// shortBody tells of an object that ends before its length, which the store
+// keeps apart from a connection that broke.
+type shortBody struct {
+	io.ReadCloser
+	missing func(error) error
+}
+
+func (b *shortBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = b.missing(err)
+	}
+	return n, err
+}
+
+// missingBytes is met when a stored file's object is not there or not all there.
+// If a second look agrees it is damage, unless the transfer has ended meanwhile
+// and its objects are being deleted.
+func (s *Service) missingBytes(ctx context.Context, f File, cause error) error {
+	info, err := s.blobs.Head(ctx, f.blobKey)
+	if err != nil && !errors.Is(err, blob.ErrNotFound) || err == nil && info.Size == seal.SealedSize(f.Size, f.PartSize) {
+		return fmt.Errorf("stored bytes did not come: %w: %w", cause, ErrStorageUnavailable)
+	}
+	t, err := s.readTransfer(ctx, s.db, Access{AccountID: f.AccountID}, f.TransferID)
+	if err != nil || t.State != Receiving && t.State != Complete {
+		return errors.Join(err, ErrFileMissing)
+	}
+	s.noteDamage(ctx, f, 0, 0, cause)
+	return fmt.Errorf("stored bytes are missing: %w", ErrDamaged)
 }
 
 // headsOf reads a part's salt and prefix from its row, which spares a request

@@ -1,6 +1,9 @@
 package web
 
 import (
+	"strings"
+	"unicode/utf8"
+
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/api"
 	"github.com/lenzeye/lenzeye/internal/transfer"
@@ -34,7 +37,11 @@ func (s *Server) transferList(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, cursor, err := s.transfers.Transfers(c.r.Context(), c.access.AccountID, c.r.URL.Query().Get("q"), p)
+	q := c.r.URL.Query().Get("q")
+	if !utf8.ValidString(q) || strings.ContainsRune(q, 0) {
+		return &queryError{"q", "text is due"}
+	}
+	list, cursor, err := s.transfers.Transfers(c.r.Context(), c.access.AccountID, q, p)
 	if err != nil {
 		return err
 	}
