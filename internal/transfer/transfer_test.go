@@ -2,8 +2,11 @@ package transfer
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/lenzeye/lenzeye/internal/account"
 )
@@ -78,6 +81,40 @@ func wholeWay(t *testing.T, f *fixture) {
 		var got bytes.Buffer
 		if _, err := o.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), content(file)) {
 			t.Errorf("file %s came back different: %v", file.Path, err)
+		}
+	}
+	f.wantNoise(t, files)
+}
+
+// wantNoise proves I4: what the store holds of these files has no plain bytes,
+// names or dates in it, and neither have the names of its objects.
+func (f *fixture) wantNoise(t testing.TB, files []File) {
+	t.Helper()
+	var forbidden [][]byte
+	for _, file := range files {
+		forbidden = append(forbidden, []byte(file.Path), []byte(file.ID), []byte(file.Modified.Format(time.DateOnly)))
+		plain := content(file)
+		for off := 0; off+16 <= len(plain); off += max(16, len(plain)/4) {
+			forbidden = append(forbidden, plain[off:off+16])
+		}
+	}
+	objects, _ := f.bucket(t)
+	if len(objects) == 0 {
+		t.Error("I4: there are no objects to look at")
+	}
+	for _, o := range objects {
+		r, err := f.store.Range(t.Context(), o.Key, 0, o.Size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := io.ReadAll(r)
+		if err := errors.Join(err, r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		for _, plain := range forbidden {
+			if bytes.Contains(sealed, plain) || bytes.Contains([]byte(o.Key), plain) {
+				t.Errorf("I4: %q stands in the store", plain)
+			}
 		}
 	}
 }
