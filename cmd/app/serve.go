@@ -55,38 +55,57 @@ type serveFlags struct {
 	withWorker bool
 }
 
-// serve listens first, since its address is part of every link, and accepts
-// only when everything is open.
+// serve listens when everything is open, so that nobody waits at a door that
+// does not open; only a port that the system chooses has to be taken first, since
+// it is part of every link.
 func serve(ctx context.Context, inv *invocation, cfg *config.Config, f serveFlags) (err error) {
 	log := newLogger(inv.io.err, cfg.Log)
 	limit := memoryLimit(inv.env, log)
-	listener, err := net.Listen("tcp", cfg.ListenAddr())
-	if err != nil {
-		return userError{fmt.Errorf("http.addr: %w", err)}
+	address := cfg.ListenAddr()
+	var listener net.Listener
+	if strings.HasSuffix(address, ":0") {
+		if listener, err = listen(address); err != nil {
+			return err
+		}
+		defer func() { _ = listener.Close() }()
+		address = listener.Addr().String()
 	}
-	defer func() { _ = listener.Close() }()
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	r := role{
 		serves: true, hints: true, works: f.withWorker || !cfg.UsesRedis(),
-		listens: listener.Addr().String(), memory: limit,
+		listens: address, memory: limit,
 	}
 	p, err := open(starting, cfg, log, r)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	server, err := p.newServer(inv, listener, limit)
+	server, err := p.newServer(inv, address, limit)
 	if err != nil {
 		return err
 	}
 	if err := p.serveMetrics(); err != nil {
 		return err
 	}
-	if err := p.greet(starting, inv, listener); err != nil {
+	if listener == nil {
+		if listener, err = listen(address); err != nil {
+			return err
+		}
+		defer func() { _ = listener.Close() }()
+	}
+	if err := p.greet(starting, inv, address); err != nil {
 		return err
 	}
 	return p.run(ctx, server, listener, r)
+}
+
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, userError{fmt.Errorf("http.addr: %w", err)}
+	}
+	return l, nil
 }
 
 // run serves until ctx ends, then drains, and stops the queue last.
@@ -104,12 +123,12 @@ func (p *parts) run(ctx context.Context, server *web.Server, listener net.Listen
 	return errors.Join(err, p.queue.Shutdown(stopping))
 }
 
-func (p *parts) newServer(inv *invocation, listener net.Listener, memory int64) (*web.Server, error) {
+func (p *parts) newServer(inv *invocation, address string, memory int64) (*web.Server, error) {
 	h := p.cfg.HTTP
 	build := readBuild(inv.env)
 	o := web.Options{
 		Transfers: p.transfers, Accounts: p.accounts, Catalog: p.catalog,
-		PublicURL: p.cfg.PublicURL(listener.Addr().String()),
+		PublicURL: p.cfg.PublicURL(address),
 		Checks:    p.checks(),
 		Observe:   p.metrics.web(), Log: p.log,
 		Build: api.Version{Version: build.Version, Commit: build.Commit, BuiltAt: build.BuiltAt, Go: build.Go},
@@ -168,9 +187,9 @@ func memoryLimit(env []string, log *slog.Logger) int64 {
 
 // greet says on the terminal where to go. In production nothing is made and
 // nothing is printed.
-func (p *parts) greet(ctx context.Context, inv *invocation, listener net.Listener) error {
-	address := p.cfg.PublicURL(listener.Addr().String())
-	p.log.Info("listening", "address", listener.Addr().String(), "public_url", address, "pid", os.Getpid())
+func (p *parts) greet(ctx context.Context, inv *invocation, listens string) error {
+	address := p.cfg.PublicURL(listens)
+	p.log.Info("listening", "address", listens, "public_url", address, "pid", os.Getpid())
 	if p.cfg.IsProduction() {
 		return nil
 	}

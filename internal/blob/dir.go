@@ -66,7 +66,9 @@ type dir struct {
 	pending atomic.Int64 // bytes announced by bodies and not yet written
 	stamp   atomic.Int64 // of the last attempt
 	swept   atomic.Int64 // unix nanoseconds of the last sweep
-	making  sync.Mutex   // held while a new folder is made durable
+
+	making  sync.Mutex      // held while a new folder is made durable
+	durable map[string]bool // folders found there whose names are on disk; under making
 }
 
 // OpenDir opens the store in a folder, making it when it is missing, and takes
@@ -96,7 +98,7 @@ func openDir(o DirOptions) (*dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dir{root: root, minFree: o.MinFree, minPart: o.MinPart, now: o.Now, log: o.Log, disk: diskFree}
+	d := &dir{root: root, minFree: o.MinFree, minPart: o.MinPart, now: o.Now, log: o.Log, disk: diskFree, durable: map[string]bool{}}
 	d.bufs.New = func() any { b := make([]byte, copyBuffer); return &b }
 	for _, name := range []string{dirObjects, dirUploads, dirTemp} {
 		if err := d.makeFolder(name); err != nil {
@@ -137,14 +139,27 @@ func (d *dir) makeFolder(name string) error {
 	d.making.Lock()
 	defer d.making.Unlock()
 	err := d.root.Mkdir(name, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
+	found := errors.Is(err, fs.ErrExist)
+	if err != nil && !found {
 		return err
 	}
-	return d.sync(parentOf(name))
+	if found && d.durable[name] {
+		return nil
+	}
+	if err := d.sync(parentOf(name)); err != nil {
+		return err
+	}
+	if found { // another process may have died between making and syncing it
+		if len(d.durable) >= maxDurable {
+			clear(d.durable)
+		}
+		d.durable[name] = true
+	}
+	return nil
 }
+
+// maxDurable bounds what is remembered of folders: those of accounts.
+const maxDurable = 4096
 
 // sync writes the names in a folder to disk.
 func (d *dir) sync(folder string) error {
