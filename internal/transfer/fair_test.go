@@ -73,3 +73,30 @@ func TestTakeOver(t *testing.T) {
 		}
 	})
 }
+
+// TestSameStartOnALinkThatIsGone: a lost reply costs nothing, whatever became of
+// the link.
+func TestSameStartOnALinkThatIsGone(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		l, err := f.CreateLink(t.Context(), f.studio.ID, LinkFields{}, Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := NewTransfer{SenderEmail: "anna@larsen.example", IdempotencyKey: make([]byte, 32), Client: guest}
+		first, err := f.Start(t.Context(), l.Slug, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.DeleteLink(t.Context(), f.studio.ID, l.ID, Client{}); err != nil {
+			t.Fatal(err)
+		}
+		again, err := f.Start(t.Context(), l.Slug, start)
+		if err != nil || again.UploadToken != first.UploadToken || again.Transfer.ID != first.Transfer.ID {
+			t.Errorf("the same start again: %+v, %v", again, err)
+		}
+		start.IdempotencyKey = nil
+		_, err = f.Start(t.Context(), l.Slug, start)
+		wantErr(t, "another start", err, ErrLinkNotFound)
+	})
+}

@@ -19,13 +19,14 @@ UPDATE links SET slug = $2, title = $3, message = $4, password_hash = $5, max_by
 	max_file_bytes = $7, max_transfers = $8, retention_days = $9, expires_at = $10, closed_at = $11
 WHERE id = $1`
 
-	deleteLink  = `UPDATE links SET deleted_at = $3 WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL`
-	countLinks  = `SELECT COUNT(*) FROM links WHERE account_id = $1`
-	anyLink     = `SELECT id FROM links WHERE id = $1 AND account_id = $2`
-	linkByID    = `SELECT` + linkColumns + ` FROM links WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL`
-	anyLinkByID = `SELECT` + linkColumns + ` FROM links WHERE id = $1`
-	linkBySlug  = `SELECT` + linkColumns + ` FROM links WHERE slug = $1 AND deleted_at IS NULL`
-	linksPage   = `SELECT` + linkColumns + ` FROM links
+	deleteLink   = `UPDATE links SET deleted_at = $3 WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL`
+	linkIDBySlug = `SELECT id FROM links WHERE slug = $1`
+	countLinks   = `SELECT COUNT(*) FROM links WHERE account_id = $1`
+	anyLink      = `SELECT id FROM links WHERE id = $1 AND account_id = $2`
+	linkByID     = `SELECT` + linkColumns + ` FROM links WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL`
+	anyLinkByID  = `SELECT` + linkColumns + ` FROM links WHERE id = $1`
+	linkBySlug   = `SELECT` + linkColumns + ` FROM links WHERE slug = $1 AND deleted_at IS NULL`
+	linksPage    = `SELECT` + linkColumns + ` FROM links
 WHERE account_id = $1 AND id < $2 AND deleted_at IS NULL ORDER BY id DESC LIMIT $3`
 
 	lockLink  = `UPDATE links SET slug = slug WHERE id = $1`

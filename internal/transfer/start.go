@@ -23,18 +23,18 @@ const (
 
 // Start begins a guest's transfer on a link. With an idempotency key the same
 // key on the same link answers the same again, also when the link has closed,
-// expired or filled since.
+// expired, filled or been deleted since.
 //
 // Errors: ErrLinkNotFound, ErrLinkClosed, ErrLinkExpired, ErrLinkFull,
 // ErrPasswordWrong, *account.TryLimitError, account.ErrEmailInvalid,
 // *FieldError.
 func (s *Service) Start(ctx context.Context, slug string, n NewTransfer) (Started, error) {
+	if again, ok, err := s.startedOn(ctx, slug, n.IdempotencyKey); ok || err != nil {
+		return again, err
+	}
 	l, a, err := s.linkForGuest(ctx, slug)
 	if err != nil {
 		return Started{}, err
-	}
-	if again, ok, err := s.startedBefore(ctx, l.ID, n.IdempotencyKey); ok || err != nil {
-		return again, err
 	}
 	if err := l.refusal(); err != nil {
 		return Started{}, err
@@ -102,6 +102,21 @@ func (s *Service) checkPassword(ctx context.Context, l Link, password string, fr
 		return ErrPasswordWrong
 	}
 	return s.accounts.ForgetTries(ctx, window.Scope, window.Subject)
+}
+
+// startedOn is startedBefore on a link, whatever became of it.
+func (s *Service) startedOn(ctx context.Context, slug string, key []byte) (Started, bool, error) {
+	if key == nil || !slugForm.MatchString(slug) {
+		return Started{}, false, nil
+	}
+	linkID, err := scanOne[string](s.db.QueryRowContext(ctx, linkIDBySlug, slug))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Started{}, false, nil
+	}
+	if err != nil {
+		return Started{}, false, fmt.Errorf("look for the same start: %w", err)
+	}
+	return s.startedBefore(ctx, linkID, key)
 }
 
 // startedBefore finds the transfer that this key began, and derives its token
