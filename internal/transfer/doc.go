@@ -4,8 +4,8 @@
 //
 // # States
 //
-//	transfer  receiving → complete → expired or deleted → purged
-//	          receiving → aborted, expired or deleted   → purged
+//	transfer  receiving → complete → expired, or deleted → purged
+//	          receiving → aborted, expired, or deleted   → purged
 //	file      receiving → sealing → stored              (one part: receiving → stored)
 //	          any → deleted;  stored → damaged;  sealing → receiving when the bucket lost it
 //
