@@ -133,15 +133,9 @@ func (c *call) decode(v any) error {
 	return api.Unmarshal(data, v)
 }
 
-// readBody reads a JSON body within BodyWait, on one of the connections that
-// may carry a body. One that may be large waits for its turn first, since it is
-// held in memory whole.
+// readBody reads a JSON body within BodyWait. One that may be large waits for
+// its turn first, since it is held in memory whole.
 func (c *call) readBody(limit int64) ([]byte, error) {
-	leave, err := c.s.enterBody()
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	if limit > smallBody && (c.r.ContentLength < 0 || c.r.ContentLength > smallBody) {
 		release, err := c.s.declares.acquire(c.r.Context(), c.access.TransferID, account.AddressSubject(c.from))
 		if err != nil {
