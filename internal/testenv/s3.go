@@ -30,7 +30,8 @@ type S3Server struct {
 type s3 struct {
 	*server
 	S3Server
-	data string
+	data   string
+	beside string // what the gateway knows of its objects
 }
 
 // S3 returns an empty bucket of its own on a versitygw, of the version that
@@ -48,8 +49,10 @@ func S3(t testing.TB) S3Server {
 	}
 	t.Cleanup(func() {
 		// A bucket is a folder of the gateway, and uploads under way are in it.
-		if err := os.RemoveAll(filepath.Join(s.data, bucket.Bucket)); err != nil {
-			t.Error(err)
+		for _, folder := range []string{s.data, s.beside} {
+			if err := os.RemoveAll(filepath.Join(folder, bucket.Bucket)); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	return bucket
@@ -72,11 +75,16 @@ func startS3() (*s3, error) {
 	s := &s3{data: filepath.Join(dir, "data"), S3Server: S3Server{
 		Endpoint: "http://" + addr, Region: "us-east-1", AccessKey: secret()[:20], SecretKey: secret(), Bucket: "ready",
 	}}
-	if err := os.Mkdir(s.data, 0o700); err != nil {
-		return nil, err
+	// What the gateway knows of a part and of an object lies beside them: an
+	// extended attribute of ext4 cannot hold the list of a thousand parts.
+	s.beside = filepath.Join(dir, "metadata")
+	for _, folder := range []string{s.data, s.beside} {
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			return nil, err
+		}
 	}
 	env := []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey}
-	s.server, err = start(account{}, dir, "KILL", env, path, "-q", "--port", addr, "--region", s.Region, "posix", s.data)
+	s.server, err = start(account{}, dir, "KILL", env, path, "-q", "--port", addr, "--region", s.Region, "posix", "--sidecar", s.beside, s.data)
 	if err != nil {
 		return nil, err
 	}
