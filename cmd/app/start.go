@@ -41,7 +41,7 @@ func databaseOptions(cfg *config.Config) db.Options {
 	return db.Options{
 		URL: chosen.URL.Reveal(), Path: chosen.Path, PingBeforeUse: cfg.DB.PingBeforeUse,
 		MaxConnLifetime: cfg.DB.MaxConnLifetime, AcquireTimeout: cfg.DB.AcquireTimeout,
-		ConnectTimeout: cfg.DB.ConnectTimeout, MaxConns: cfg.DB.MaxConns,
+		ConnectTimeout: cfg.DB.ConnectTimeout, ReadTimeout: cfg.DB.ReadTimeout, MaxConns: cfg.DB.MaxConns,
 	}
 }
 

@@ -40,6 +40,10 @@ func (c *Config) databaseKeys() []key {
 			doc: "How long making a connection may take.",
 		},
 		{
+			name: "db.read_timeout", def: "30s", bind: duration(&d.ReadTimeout, shortest, time.Hour),
+			doc: "How long PostgreSQL may be silent while it is waited for. Then the connection ends, and with it what waited.",
+		},
+		{
 			name: "db.max_conns", unit: "connections", def: "10", bind: integer(&d.MaxConns, 2, 1000),
 			doc: "PostgreSQL connections of one process. All processes together must stay below the server's limit.",
 		},

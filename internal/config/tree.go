@@ -89,6 +89,7 @@ type DB struct {
 	MaxConnLifetime time.Duration
 	AcquireTimeout  time.Duration
 	ConnectTimeout  time.Duration
+	ReadTimeout     time.Duration
 	MaxConns        int
 	AutoMigrate     bool
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/lenzeye/lenzeye/migrations"
@@ -41,6 +42,9 @@ type Options struct {
 	AcquireTimeout time.Duration
 	// ConnectTimeout bounds making a connection, and Open as a whole; 0 means 10 s.
 	ConnectTimeout time.Duration
+	// ReadTimeout ends a PostgreSQL connection on which the server moves no byte
+	// for so long while it is waited for; 0 means 30 s. Migrations may take longer.
+	ReadTimeout time.Duration
 	// MigrateTimeout bounds the wait for another process that migrates; 0 means 60 s.
 	MigrateTimeout time.Duration
 	// MaxConns of PostgreSQL; 0 means 10.
@@ -58,6 +62,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxConnLifetime, 180*time.Second)
 	setDefault(&o.AcquireTimeout, 30*time.Second)
 	setDefault(&o.ConnectTimeout, 10*time.Second)
+	setDefault(&o.ReadTimeout, 30*time.Second)
 	setDefault(&o.MigrateTimeout, 60*time.Second)
 	setDefault(&o.MaxConns, 10)
 	if o.Log == nil {
@@ -90,6 +95,7 @@ type DB struct {
 	write   *sql.DB // on SQLite the one writer
 	read    *sql.DB // on PostgreSQL the same as write
 	pool    *pgxpool.Pool
+	dial    pgconn.DialFunc // of the pool, without a limit on the waits
 	source  fs.FS // of the migrations
 	closing atomic.Bool
 	life    sync.RWMutex // held by each transaction for reading, by Close for writing

@@ -25,10 +25,12 @@ type wire struct {
 }
 
 // cut says where: at the first message that holds the words, before the server
-// sees it or after the server answered it.
+// sees it or after the server answered it. A silent one keeps the connection and
+// swallows the message.
 type cut struct {
 	words     string
 	delivered bool
+	silent    bool
 }
 
 // through starts a wire and returns the options that lead through it.
@@ -103,6 +105,10 @@ func (w *wire) pass(t testing.TB, client net.Conn) {
 			continue
 		}
 		w.cuts.Add(1)
+		if c.silent {
+			_, _ = io.Copy(io.Discard, client) // until the client gives up
+			return
+		}
 		if c.delivered {
 			muted.Store(true)
 			if _, err := server.Write(buf[:n]); err != nil {
@@ -253,6 +259,64 @@ func TestReadThatBreaksOffHasAKind(t *testing.T) {
 	}
 	if err := rows.Err(); !errors.Is(err, db.ErrUnavailable) {
 		t.Errorf("the rows ended with %v", err)
+	}
+}
+
+func TestSilentServerIsGivenUp(t *testing.T) {
+	t.Parallel()
+	w, opts := through(t, testenv.Database(t, db.EnginePostgres))
+	opts.ReadTimeout = 500 * time.Millisecond
+	d := counterDB(t, opts)
+	within := func(what string, f func(context.Context) error) error {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		err := f(ctx)
+		if ctx.Err() != nil {
+			t.Errorf("%s waited until its caller left: %v", what, err)
+		}
+		return err
+	}
+	w.cut.Store(&cut{words: "SELECT n", silent: true})
+	err := within("a read", func(ctx context.Context) error {
+		var n int
+		return d.QueryRowContext(ctx, "SELECT n FROM counters WHERE id = 'a'").Scan(&n)
+	})
+	if !errors.Is(err, db.ErrUnavailable) {
+		t.Errorf("a read without an answer: %v", err)
+	}
+	w.cut.Store(&cut{words: "UPDATE", silent: true})
+	if err := within("a statement", func(ctx context.Context) error {
+		return d.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error { return add(ctx, tx, "a", 1) })
+	}); err != nil {
+		t.Errorf("a transaction is not repeated on another connection: %v", err)
+	}
+	err = within("a commit", func(ctx context.Context) error {
+		return d.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			w.cut.Store(&cut{words: "commit", silent: true}) // not before it began: "read committed"
+			return add(ctx, tx, "a", 1)
+		})
+	})
+	if !errors.Is(err, db.ErrOutcomeUnknown) {
+		t.Errorf("a commit without an answer: %v", err)
+	}
+	if n := w.cuts.Load(); n != 3 {
+		t.Errorf("%d messages were swallowed, want 3", n)
+	}
+	if n := count(t, d, "a"); n != 1 {
+		t.Errorf("a is %d, want 1", n)
+	}
+}
+
+func TestEndOfAContextEndsAWaitForTheServer(t *testing.T) {
+	t.Parallel()
+	d := counterDB(t, testenv.Database(t, db.EnginePostgres))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := d.QueryContext(ctx, "SELECT pg_sleep(25)")
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 15*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }
 

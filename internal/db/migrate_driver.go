@@ -35,6 +35,7 @@ func (d *DB) migrateSQLite() (database.Driver, error) {
 // the migrations included, after MigrateTimeout.
 func (d *DB) migratePostgres(ctx context.Context) (database.Driver, error) {
 	config := d.pool.Config().ConnConfig
+	config.DialFunc = d.dial
 	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(d.opts.MigrateTimeout.Milliseconds(), 10)
 	var made connections
 	handle := sql.OpenDB(stdlib.GetConnector(*config, stdlib.OptionAfterConnect(made.add)))

@@ -48,6 +48,8 @@ func (d *DB) poolConfig() (*pgxpool.Config, error) {
 	config.MaxConnLifetimeJitter = d.opts.MaxConnLifetime / 10
 	config.ConnConfig.ConnectTimeout = d.opts.ConnectTimeout
 	config.PingTimeout = d.opts.ConnectTimeout
+	d.dial = config.ConnConfig.DialFunc
+	config.ConnConfig.DialFunc = bounded(d.dial, d.opts.ReadTimeout)
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "lenzeye"
 	}
