@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/lenzeye/lenzeye/internal/jobs"
+	"github.com/lenzeye/lenzeye/internal/transfer"
 	"github.com/lenzeye/lenzeye/internal/web"
 )
 
@@ -29,6 +30,9 @@ type metrics struct {
 	steps    *prometheus.HistogramVec
 	failures *prometheus.CounterVec
 	dropped  *prometheus.CounterVec
+	damaged  prometheus.Counter
+	scrubbed prometheus.Counter
+	found    *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -54,10 +58,18 @@ func newMetrics() *metrics {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "lenzeye_hints_dropped_total", Help: "Hints that a queue refused, full or out of reach; the sweep finds their rows."},
 			[]string{"kind"}),
+		damaged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "lenzeye_damaged_files_total", Help: "Stored files that were found damaged."}),
+		scrubbed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "lenzeye_scrub_bytes_total", Help: "Sealed bytes that the scrub read back."}),
+		found: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lenzeye_reconcile_found_total", Help: "Differences between bucket and rows that walks met, each at every walk."},
+			[]string{"kind"}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests, m.seconds, m.received, m.sent, m.broken, m.steps, m.failures, m.dropped,
+		m.damaged, m.scrubbed, m.found,
 	)
 	return m
 }
@@ -129,6 +141,15 @@ func (m *metrics) watch(s *web.Server, q *jobs.Queue) {
 	if q != nil {
 		gauge("lenzeye_jobs_waiting", "Hints that wait.", func() int { return q.Stats().Waiting })
 		gauge("lenzeye_jobs_running", "Handlers that run.", func() int { return q.Stats().Running })
+	}
+}
+
+// upkeep gives the functions that internal/transfer calls.
+func (m *metrics) upkeep() transfer.Observe {
+	return transfer.Observe{
+		Damaged:  m.damaged.Inc,
+		Scrubbed: func(n int64) { m.scrubbed.Add(float64(n)) },
+		Found:    func(kind transfer.Finding) { m.found.WithLabelValues(string(kind)).Inc() },
 	}
 }
 

@@ -168,8 +168,9 @@ func (p *parts) openServices(r role) (err error) {
 		Settings: transfer.Settings{
 			Unfinished: p.cfg.Retention.Unfinished, Complete: p.cfg.Retention.Complete, Undo: atOnce(p.cfg.Retention.Undo),
 			WarnBefore: p.cfg.Retention.WarnBefore, MaxAge: p.cfg.Transfer.MaxAge, Grace: atOnce(p.cfg.Sweep.Grace), MaxFiles: int64(p.cfg.Limits.MaxFiles),
-			PublicURL: p.cfg.PublicURL(r.listens),
+			PublicURL: p.cfg.PublicURL(r.listens), OperatorEmail: p.cfg.Mail.AdminEmail,
 		},
+		Observe: p.metrics.upkeep(),
 	})
 	if !r.hints && !r.works {
 		return nil

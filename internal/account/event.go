@@ -35,7 +35,9 @@ const (
 
 	EventFileDeleted EventKind = "file_deleted" // a file was taken out of a transfer
 	EventFileLost    EventKind = "file_lost"    // the bucket lost parts; they are asked for again
-	EventFileDamaged EventKind = "file_damaged" // stored bytes failed to authenticate
+	EventFileDamaged EventKind = "file_damaged" // stored bytes are gone or failed to authenticate
+
+	EventFileRecovered EventKind = "file_recovered" // what was damaged is whole again
 
 	EventShareCreated   EventKind = "share_created"    // a share was made
 	EventShareRevoked   EventKind = "share_revoked"    // the studio ended a share
@@ -52,7 +54,7 @@ func EventKinds() []EventKind {
 		EventLinkCreated, EventLinkChanged, EventLinkDeleted,
 		EventTransferStarted, EventTransferComplete, EventTransferAborted, EventTransferExpired,
 		EventTransferExtended, EventTransferDeleted, EventTransferRestored, EventTransferPurged,
-		EventFileDeleted, EventFileLost, EventFileDamaged,
+		EventFileDeleted, EventFileLost, EventFileDamaged, EventFileRecovered,
 		EventShareCreated, EventShareRevoked, EventShareUnlocked, EventShareCodeWrong,
 		EventMailFailed,
 	}

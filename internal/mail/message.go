@@ -23,11 +23,15 @@ const (
 	TransferExpiring Kind = "transfer_expiring"
 	// ShareFetched tells the studio that files were downloaded, Times in all.
 	ShareFetched Kind = "share_fetched"
+	// FileDamaged tells the studio that stored files cannot be read, Times in all.
+	FileDamaged Kind = "file_damaged"
+	// DamageReport tells the operator of it. Title is the transfer's id.
+	DamageReport Kind = "damage_report"
 )
 
 // Kinds are all kinds that Queue takes.
 func Kinds() []Kind {
-	return []Kind{TransferComplete, TransferReceipt, TransferStalled, TransferExpiring, ShareFetched}
+	return []Kind{TransferComplete, TransferReceipt, TransferStalled, TransferExpiring, ShareFetched, FileDamaged, DamageReport}
 }
 
 // MaxListed is how many files a message lists by name. Of longer lists Queue
@@ -45,7 +49,7 @@ type Vars struct {
 	Count     int64      `json:"count"`             // files in all
 	Bytes     int64      `json:"bytes"`             // plain bytes in all
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
-	Times     int64      `json:"times,omitempty"` // downloads in all
+	Times     int64      `json:"times,omitempty"` // downloads or damaged files in all
 	Files     []File     `json:"files,omitempty"` // the first of them
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/blob"
 	"github.com/lenzeye/lenzeye/internal/seal"
 )
@@ -80,22 +79,28 @@ func (s *Service) opener(ctx context.Context, key seal.Key, f File, heads seal.H
 	if err != nil {
 		return nil, err
 	}
-	source := func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+	missing := func(err error) error { return s.missingBytes(ctx, f, err) }
+	return seal.NewOpener(ctx, key, file, s.source(f, missing), seal.OpenerOptions{
+		Heads: heads,
+		OnDamage: func(part int, segment int64, err error) {
+			s.noteDamage(ctx, f, damage{part: part, segment: segment, cause: err})
+		},
+	}), nil
+}
+
+// source reads a file's object. What is to be thought of bytes that are not
+// there is for missing to say.
+func (s *Service) source(f File, missing func(error) error) seal.Source {
+	return func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 		body, err := s.blobs.Range(ctx, f.blobKey, off, n)
 		if errors.Is(err, blob.ErrNotFound) {
-			return nil, s.missingBytes(ctx, f, err)
+			return nil, missing(err)
 		}
 		if err != nil {
 			return nil, err
 		}
-		return &shortBody{body, func(err error) error { return s.missingBytes(ctx, f, err) }}, nil
+		return &shortBody{body, missing}, nil
 	}
-	return seal.NewOpener(ctx, key, file, source, seal.OpenerOptions{
-		Heads: heads,
-		OnDamage: func(part int, segment int64, err error) {
-			s.noteDamage(ctx, f, part, segment, err)
-		},
-	}), nil
 }
 
 // shortBody tells of an object that ends before its length, which the store
@@ -113,22 +118,6 @@ func (b *shortBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// missingBytes is met when a stored file's object is not there or not all there.
-// If a second look agrees it is damage, unless the transfer has ended meanwhile
-// and its objects are being deleted.
-func (s *Service) missingBytes(ctx context.Context, f File, cause error) error {
-	info, err := s.blobs.Head(ctx, f.blobKey)
-	if err != nil && !errors.Is(err, blob.ErrNotFound) || err == nil && info.Size == seal.SealedSize(f.Size, f.PartSize) {
-		return fmt.Errorf("stored bytes did not come: %w: %w", cause, ErrStorageUnavailable)
-	}
-	t, err := s.readTransfer(ctx, s.db, Access{AccountID: f.AccountID}, f.TransferID)
-	if err != nil || t.State != Receiving && t.State != Complete {
-		return errors.Join(err, ErrFileMissing)
-	}
-	s.noteDamage(ctx, f, 0, 0, cause)
-	return fmt.Errorf("stored bytes are missing: %w", ErrDamaged)
-}
-
 // headsOf reads a part's salt and prefix from its row, which spares a request
 // to the bucket.
 func (s *Service) headsOf(f File) seal.Heads {
@@ -141,25 +130,5 @@ func (s *Service) headsOf(f File) seal.Heads {
 			return head, false, fmt.Errorf("read a part's head: %w", err)
 		}
 		return head, copy(head[:], b) == seal.HeadSize, nil
-	}
-}
-
-// noteDamage marks the file and tells the studio, once.
-func (s *Service) noteDamage(ctx context.Context, f File, part int, segment int64, cause error) {
-	ctx, cancel := cleanup(ctx)
-	defer cancel()
-	s.log.ErrorContext(ctx, "stored bytes do not authenticate", "file", f.ID, "part", part, "segment", segment, "error", cause)
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		first, err := changed(tx.ExecContext(ctx, markDamaged, f.ID))
-		if err != nil || !first {
-			return err
-		}
-		return s.accounts.Record(ctx, tx, account.Event{
-			AccountID: f.AccountID, Kind: account.EventFileDamaged, TransferID: f.TransferID, FileID: f.ID,
-			Detail: map[string]any{"part": part, "segment": segment},
-		})
-	})
-	if err != nil {
-		s.log.ErrorContext(ctx, "damage not recorded", "file", f.ID, "error", err)
 	}
 }

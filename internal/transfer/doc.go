@@ -7,7 +7,7 @@
 //	transfer  receiving → complete → expired, or deleted → purged
 //	          receiving → aborted, expired, or deleted   → purged
 //	file      receiving → sealing → stored              (one part: receiving → stored)
-//	          any → deleted;  stored → damaged;  sealing → receiving when the bucket lost it
+//	          any → deleted;  stored ⇄ damaged;  sealing → receiving when the bucket lost it
 //
 // A part is recorded by one short transaction that changes the transfer's row,
 // inserts the part and counts it in the file's row; whoever sees the last part

@@ -38,22 +38,31 @@ WHERE id = $1 AND state = 'complete' AND expires_at > $2 AND expires_at <= $2 + 
 WHERE downloads > told_downloads AND (told_at IS NULL OR told_at <= $1) ORDER BY id LIMIT $2`
 	tellFetched = `UPDATE shares SET told_downloads = downloads, told_at = $3
 WHERE id = $1 AND downloads > told_downloads AND (told_at IS NULL OR told_at <= $2) RETURNING transfer_id`
+
+	damageDue = `SELECT id, account_id FROM transfers
+WHERE damage_found > damage_told AND (damage_told_at IS NULL OR damage_told_at <= $1) ORDER BY id LIMIT $2`
+	tellDamage = `UPDATE transfers SET damage_told = damage_found, damage_told_at = $3
+WHERE id = $1 AND damage_found > damage_told AND (damage_told_at IS NULL OR damage_told_at <= $2)
+RETURNING` + transferColumns
+	damagedFiles = `SELECT COUNT(*) FROM files WHERE transfer_id = $1 AND state = 'damaged'`
+
 	downloadsOf = `SELECT CAST(COALESCE(SUM(downloads), 0) AS BIGINT) FROM shares WHERE transfer_id = $1`
 )
 
 // notice is a kind of message to studios about what time brings.
 type notice struct {
-	kind mail.Kind
-	due  string // the statement that finds rows, with args
-	args []any
-	// mark writes into a row that its studio is told, and gives the transfer and,
-	// of shares, how often it was fetched. sql.ErrNoRows: it is not due any more.
+	kind     mail.Kind
+	operator mail.Kind // what the operator is told, if anything; such a notice needs times
+	due      string    // the statement that finds rows, with args
+	args     []any
+	// mark writes into a row that its studio is told, and gives the transfer and
+	// how often it was fetched, or how many of its files are damaged. sql.ErrNoRows: it is not due any more.
 	mark func(ctx context.Context, tx *sql.Tx, id string) (t transferRow, times int64, err error)
 }
 
 // sweepNotices queues mail to studios: about transfers without a part for
-// Settings.IdleRelease, complete ones that expire soon, and shares that were
-// fetched. Each row says what its studio was told, in the transaction that
+// Settings.IdleRelease, complete ones that expire soon, shares that were
+// fetched, and damage. Each row says what its studio was told, in the transaction that
 // queues the message, so crashes and other processes repeat none.
 func (s *Service) sweepNotices(ctx context.Context) error {
 	var errs []error
@@ -70,17 +79,21 @@ func (s *Service) allNotices() []notice {
 	idle := db.Micros(s.clock().Add(-s.set.IdleRelease))
 	again := db.Micros(s.clock().Add(-tellAgain))
 	all := []notice{
-		{mail.TransferStalled, stalledDue, []any{idle}, func(ctx context.Context, tx *sql.Tx, id string) (transferRow, int64, error) {
+		{kind: mail.TransferStalled, due: stalledDue, args: []any{idle}, mark: func(ctx context.Context, tx *sql.Tx, id string) (transferRow, int64, error) {
 			t, err := scanTransferRow(tx.QueryRowContext(ctx, tellStalled, id, idle, now))
 			return t, 0, err
 		}},
-		{mail.ShareFetched, fetchedDue, []any{again}, func(ctx context.Context, tx *sql.Tx, id string) (transferRow, int64, error) {
+		{kind: mail.ShareFetched, due: fetchedDue, args: []any{again}, mark: func(ctx context.Context, tx *sql.Tx, id string) (transferRow, int64, error) {
 			return s.markFetched(ctx, tx, id, again)
 		}},
+		{kind: mail.FileDamaged, operator: mail.DamageReport, due: damageDue, args: []any{again},
+			mark: func(ctx context.Context, tx *sql.Tx, id string) (transferRow, int64, error) {
+				return s.markDamageTold(ctx, tx, id, again)
+			}},
 	}
 	if warn := s.set.WarnBefore.Microseconds(); warn > 0 {
-		all = append(all, notice{mail.TransferExpiring, expiringDue, []any{now, warn},
-			func(ctx context.Context, tx *sql.Tx, id string) (transferRow, int64, error) {
+		all = append(all, notice{kind: mail.TransferExpiring, due: expiringDue, args: []any{now, warn},
+			mark: func(ctx context.Context, tx *sql.Tx, id string) (transferRow, int64, error) {
 				t, err := scanTransferRow(tx.QueryRowContext(ctx, tellExpiring, id, now, warn))
 				return t, 0, err
 			}})
@@ -102,6 +115,17 @@ func (s *Service) markFetched(ctx context.Context, tx *sql.Tx, shareID string, a
 	return t, times, err
 }
 
+// markDamageTold marks a transfer's damage as told and counts its damaged files:
+// none when all are whole again, or the transfer has ended.
+func (s *Service) markDamageTold(ctx context.Context, tx *sql.Tx, id string, again int64) (t transferRow, files int64, err error) {
+	t, err = scanTransferRow(tx.QueryRowContext(ctx, tellDamage, id, again, s.micros()))
+	if err != nil || t.State != Receiving && t.State != Complete {
+		return t, 0, err
+	}
+	files, err = scanOne[int64](tx.QueryRowContext(ctx, damagedFiles, id))
+	return t, files, err
+}
+
 // aboutWhom is a row that is due for a notice, and whose it is.
 type aboutWhom struct{ id, accountID string }
 
@@ -118,45 +142,67 @@ func (s *Service) sendNotices(ctx context.Context, n notice) error {
 	}
 	var errs []error
 	for _, row := range rows {
-		id, err := s.sendNotice(ctx, n, row)
+		ids, err := s.sendNotice(ctx, n, row)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", row.id, err))
 		}
-		if id != "" {
+		for _, id := range ids {
 			s.hint(ctx, mail.JobDeliver, id)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// sendNotice queues one message. A studio that is not active has nobody to read
-// it: the row is marked, and no message is made.
-func (s *Service) sendNotice(ctx context.Context, n notice, row aboutWhom) (mailID string, err error) {
+// sendNotice queues the messages about one row. A studio that is not active has
+// nobody to read its own: the row is marked, and none is made.
+func (s *Service) sendNotice(ctx context.Context, n notice, row aboutWhom) (mailIDs []string, err error) {
 	studio, err := s.accounts.ByID(ctx, row.accountID)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		mailID = ""
+		mailIDs = nil
 		t, times, err := n.mark(ctx, tx, row.id)
-		if err != nil || studio.State != account.StateActive {
+		if err != nil || n.operator != "" && times == 0 {
 			return err
 		}
-		vars := mail.Vars{
-			Studio: studio.Name, Sender: t.SenderName, Title: t.Title, Count: t.filesTotal, Bytes: t.BytesDeclared,
-			ExpiresAt: &t.ExpiresAt, Times: times,
+		for _, m := range s.messagesOf(n, t, times, studio) {
+			id, err := s.mail.Queue(ctx, tx, m)
+			if err != nil {
+				return err
+			}
+			mailIDs = append(mailIDs, id)
 		}
-		if vars.Sender == "" {
-			vars.Sender = t.SenderEmail
-		}
-		mailID, err = s.mail.Queue(ctx, tx, mail.Message{
+		return nil
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil // somebody else told, or something happened meanwhile
+	}
+	return mailIDs, err
+}
+
+// messagesOf are a notice's messages: the studio's own, and one to the operator,
+// which names no sender and no file.
+func (s *Service) messagesOf(n notice, t transferRow, times int64, studio account.Account) (all []mail.Message) {
+	vars := mail.Vars{
+		Studio: studio.Name, Sender: t.SenderName, Title: t.Title, Count: t.filesTotal, Bytes: t.BytesDeclared,
+		ExpiresAt: &t.ExpiresAt, Times: times,
+	}
+	if vars.Sender == "" {
+		vars.Sender = t.SenderEmail
+	}
+	if studio.State == account.StateActive {
+		all = append(all, mail.Message{
 			AccountID: studio.ID, Kind: n.kind, SubjectKey: string(n.kind) + "/" + t.ID, Recipient: studio.Email,
 			Language: studio.Language, Vars: vars,
 		})
-		return err
-	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil // somebody else told, or something happened meanwhile
 	}
-	return mailID, err
+	if n.operator != "" && s.set.OperatorEmail != "" {
+		vars.Sender, vars.Title = "", t.ID
+		all = append(all, mail.Message{
+			AccountID: studio.ID, Kind: n.operator, SubjectKey: string(n.operator) + "/" + t.ID,
+			Recipient: s.set.OperatorEmail, Vars: vars,
+		})
+	}
+	return all
 }

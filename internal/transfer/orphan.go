@@ -12,29 +12,37 @@ import (
 	"github.com/lenzeye/lenzeye/internal/db"
 )
 
-// orphanPage is how much of the bucket one step looks at; orphanSteps bounds
-// the steps of one sweep.
+// orphanSteps bounds the steps of one sweep, and sweepAsks the requests that it
+// makes about single objects and uploads.
 const (
-	orphanPage  = 1000
 	orphanSteps = 20
+	sweepAsks   = 1000
 )
 
 // walk is where the walk through the bucket stands, kept as JSON in the chore's
 // cursor. The first walk ever only reports, so that a wrong database beside a
 // bucket cannot empty it before somebody notices.
 type walk struct {
-	Phase  string          `json:"phase"` // objects, uploads, or "" between walks
-	After  string          `json:"after"`
-	Mark   blob.UploadMark `json:"mark"`
-	Begun  int64           `json:"begun"` // micros
-	Walks  int64           `json:"walks"`
-	Found  int64           `json:"found"` // in this walk
-	Doomed int64           `json:"doomed"`
+	Phase   string          `json:"phase"` // objects, uploads, open, or "" between walks
+	After   string          `json:"after"`
+	Mark    blob.UploadMark `json:"mark"`
+	Row     string          `json:"row"`   // the last file whose open upload was asked for
+	Begun   int64           `json:"begun"` // micros
+	Walks   int64           `json:"walks"`
+	Found   int64           `json:"found"` // in this walk: what no row names
+	Doomed  int64           `json:"doomed"`
+	Missing int64           `json:"missing"` // in this walk: what rows name and the bucket has not
 }
 
-// sweepOrphans walks through the bucket, some pages a sweep: first the bucket is
-// listed, then rows are read, so that what is recorded meanwhile is found. Only
-// what the bucket's own clock shows older than the grace is touched.
+// The phases of a walk.
+const (
+	phaseObjects = "objects"
+	phaseUploads = "uploads"
+	phaseOpen    = "open" // uploads that rows name
+)
+
+// sweepOrphans walks through bucket and rows, some pages a sweep, and mends
+// where they differ.
 func (s *Service) sweepOrphans(ctx context.Context) error {
 	w, err := s.readWalk(ctx)
 	if err != nil {
@@ -44,105 +52,23 @@ func (s *Service) sweepOrphans(ctx context.Context) error {
 		if w.Walks > 0 && s.clock().Sub(db.Time(w.Begun)) < s.set.Cycle {
 			return nil
 		}
-		w = walk{Phase: "objects", Begun: s.micros(), Walks: w.Walks}
+		w = walk{Phase: phaseObjects, Begun: s.micros(), Walks: w.Walks}
 	}
+	v := &survey{s: s, walk: &w, drops: w.Walks > 0, looks: w.Walks > 0}
+	v.tell = func(d Difference) { s.observe.Found(d.Finding) }
 	for range orphanSteps {
-		if err := s.walkStep(ctx, &w); err != nil {
+		if err := v.step(ctx); err != nil {
 			return err
 		}
 		if err := s.writeWalk(ctx, w); err != nil {
 			return err
 		}
-		if w.Phase == "" {
+		if w.Phase == "" || v.asked >= sweepAsks {
 			break
 		}
 	}
-	return nil
-}
-
-func (s *Service) walkStep(ctx context.Context, w *walk) error {
-	if w.Phase == "objects" {
-		page, err := s.blobs.List(ctx, w.After, orphanPage)
-		if err != nil {
-			return fmt.Errorf("list the bucket: %w", err)
-		}
-		if len(page) == 0 {
-			w.Phase = "uploads"
-			return nil
-		}
-		w.After = page[len(page)-1].Key
-		return s.dropObjects(ctx, w, page)
-	}
-	page, next, err := s.blobs.Uploads(ctx, w.Mark, orphanPage)
-	if err != nil {
-		return fmt.Errorf("list the bucket's uploads: %w", err)
-	}
-	if err := s.dropUploads(ctx, w, page); err != nil {
-		return err
-	}
-	w.Mark = next
-	if next == (blob.UploadMark{}) {
-		w.Phase, w.Walks = "", w.Walks+1
-		if w.Found > 0 {
-			s.log.WarnContext(ctx, "the bucket held what no row knows", "found", w.Found, "deleted", w.Doomed)
-		}
-	}
-	return nil
-}
-
-// dropObjects deletes the page's objects that no row names.
-func (s *Service) dropObjects(ctx context.Context, w *walk, page []blob.Info) error {
-	var old []string
-	for _, o := range page {
-		if s.pastGrace(o.Modified) {
-			old = append(old, o.Key)
-		}
-	}
-	known, err := s.knownBlobs(ctx, old)
-	if err != nil {
-		return err
-	}
-	for _, key := range old {
-		if _, ok := known[key]; ok {
-			continue
-		}
-		w.Found++
-		if w.Walks == 0 {
-			continue
-		}
-		if err := s.blobs.Delete(ctx, key); err != nil {
-			return fmt.Errorf("delete orphan %s: %w", key, err)
-		}
-		w.Doomed++
-	}
-	return nil
-}
-
-// dropUploads aborts the page's uploads that no file still fills.
-func (s *Service) dropUploads(ctx context.Context, w *walk, page []blob.UploadInfo) error {
-	var old []blob.Upload
-	var keys []string
-	for _, u := range page {
-		if s.pastGrace(u.Initiated) {
-			old, keys = append(old, u.Upload), append(keys, u.Key)
-		}
-	}
-	known, err := s.knownBlobs(ctx, keys)
-	if err != nil {
-		return err
-	}
-	for _, u := range old {
-		if known[u.Key] == u.ID {
-			continue
-		}
-		w.Found++
-		if w.Walks == 0 {
-			continue
-		}
-		if err := s.blobs.Abort(ctx, u); err != nil {
-			return fmt.Errorf("abort orphan upload %s: %w", u.Key, err)
-		}
-		w.Doomed++
+	if w.Phase == "" && w.Found+w.Missing > 0 {
+		s.log.WarnContext(ctx, "bucket and rows differ", "without_a_row", w.Found, "deleted", w.Doomed, "missing", w.Missing)
 	}
 	return nil
 }
@@ -177,8 +103,8 @@ func scanBlobRow(row scanner) ([2]string, error) {
 
 func (s *Service) readWalk(ctx context.Context) (walk, error) {
 	var w walk
-	cursor, err := scanOne[string](s.db.QueryRowContext(ctx, cursorOfChore, choreOrphans))
-	if err = missing(err, nil); err != nil || cursor == "" {
+	cursor, err := s.readCursor(ctx, choreOrphans)
+	if err != nil || cursor == "" {
 		return w, err
 	}
 	if err := json.Unmarshal([]byte(cursor), &w); err != nil {
@@ -188,15 +114,33 @@ func (s *Service) readWalk(ctx context.Context) (walk, error) {
 }
 
 func (s *Service) writeWalk(ctx context.Context, w walk) error {
-	text, err := json.Marshal(w)
+	return s.writeCursor(ctx, choreOrphans, w)
+}
+
+// readCursor gives where a chore stands, "" at its beginning.
+func (s *Service) readCursor(ctx context.Context, chore string) (string, error) {
+	cursor, err := scanOne[string](s.db.QueryRowContext(ctx, cursorOfChore, chore))
+	if err = missing(err, nil); err != nil {
+		return "", fmt.Errorf("read where %s stands: %w", chore, err)
+	}
+	return cursor, nil
+}
+
+// writeCursor keeps where a chore stands as JSON.
+func (s *Service) writeCursor(ctx context.Context, chore string, cursor any) error {
+	text, err := json.Marshal(cursor)
 	if err != nil {
 		return err
 	}
-	return s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, insertChore, choreOrphans); err != nil {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, insertChore, chore); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, moveChore, choreOrphans, string(text))
+		_, err := tx.ExecContext(ctx, moveChore, chore, string(text))
 		return err
 	})
+	if err != nil {
+		return fmt.Errorf("write where %s stands: %w", chore, err)
+	}
+	return nil
 }

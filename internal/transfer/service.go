@@ -33,6 +33,8 @@ type Settings struct {
 	Cycle       time.Duration // pause between two walks through the bucket, 1 h or the grace if that is less
 	MaxFiles    int64         // of one transfer, 1,000,000
 	PublicURL   string        // without a slash at the end; for links in mail
+
+	OperatorEmail string // who is told of damage beside its studio; "": nobody
 }
 
 func (s Settings) withDefaults() Settings {
@@ -68,10 +70,32 @@ type Options struct {
 	Settings Settings
 	// Hint gives the queue a hint. nil means that there is no queue: then the
 	// sweep does the work itself.
-	Hint func(ctx context.Context, h jobs.Hint) error
-	Now  func() time.Time
-	Rand io.Reader
-	Log  *slog.Logger
+	Hint    func(ctx context.Context, h jobs.Hint) error
+	Now     func() time.Time
+	Rand    io.Reader
+	Log     *slog.Logger
+	Observe Observe
+}
+
+// Observe is told of what upkeep does, for metrics. Functions that are nil are
+// not called.
+type Observe struct {
+	Damaged  func()             // a stored file was found damaged
+	Scrubbed func(n int64)      // n sealed bytes were read back
+	Found    func(kind Finding) // bucket and rows differ
+}
+
+func (o Observe) withDefaults() Observe {
+	if o.Damaged == nil {
+		o.Damaged = func() {}
+	}
+	if o.Scrubbed == nil {
+		o.Scrubbed = func(int64) {}
+	}
+	if o.Found == nil {
+		o.Found = func(Finding) {}
+	}
+	return o
 }
 
 // Service does everything with transfers. Its methods may be called at once
@@ -86,6 +110,8 @@ type Service struct {
 	now      func() time.Time
 	rand     io.Reader
 	log      *slog.Logger
+	observe  Observe
+	page     int    // surveyPage, less in tests
 	owner    string // of leases: this service in this process
 }
 
@@ -102,7 +128,8 @@ func New(o Options) *Service {
 	}
 	return &Service{
 		db: o.DB, blobs: o.Blobs, enqueue: o.Hint, accounts: o.Accounts, mail: o.Mail,
-		set: o.Settings.withDefaults(), now: o.Now, rand: o.Rand, log: o.Log, owner: db.NewID(),
+		set: o.Settings.withDefaults(), now: o.Now, rand: o.Rand, log: o.Log,
+		observe: o.Observe.withDefaults(), page: surveyPage, owner: db.NewID(),
 	}
 }
 

@@ -210,7 +210,6 @@ WHERE id = $1 AND upload_gen = $2 AND state IN ('receiving', 'sealing')`
 
 	markFileDeleted = `UPDATE files SET state = 'deleted', deleted_at = $2, due_at = $2,
 	lease_owner = NULL, lease_until = NULL WHERE id = $1`
-	markDamaged   = `UPDATE files SET state = 'damaged' WHERE id = $1 AND state = 'stored'`
 	forgetBlob    = `UPDATE files SET blob_key = NULL, upload_id = NULL, due_at = NULL WHERE id = $1`
 	deleteFileRow = `DELETE FROM files WHERE id = $1`
 

@@ -1,0 +1,13 @@
+DROP INDEX tokens_revoked;
+DROP INDEX tokens_expiry;
+DROP INDEX mails_ended;
+DROP INDEX events_at;
+DROP INDEX files_uploads;
+DROP INDEX files_scrub;
+ALTER TABLE files DROP COLUMN scrub_part;
+ALTER TABLE files DROP COLUMN checked_at;
+ALTER TABLE files DROP COLUMN scrubbed_at;
+DROP INDEX transfers_damage_untold;
+ALTER TABLE transfers DROP COLUMN damage_told_at;
+ALTER TABLE transfers DROP COLUMN damage_told;
+ALTER TABLE transfers DROP COLUMN damage_found;
