@@ -20,6 +20,7 @@ var (
 	ErrCursor          = errors.New("the cursor is not one that a list gave")
 
 	ErrQuotaExceeded = errors.New("the account's quota does not allow so many bytes") // *QuotaError
+	ErrQuotaInvalid  = errors.New("a quota has 0 to 2^53 - 1 bytes")
 	ErrQuotaDrift    = errors.New("the account's byte counters do not cover the change")
 
 	ErrKeyUnavailable = errors.New("this server cannot open the key now")

@@ -16,9 +16,15 @@ type EventKind string
 
 // Kinds of events.
 const (
-	EventAccountCreated EventKind = "account_created" // the studio was made
-	EventTokenCreated   EventKind = "token_created"   // an API token was made; detail: token_id, name
-	EventTokenRevoked   EventKind = "token_revoked"   // an API token was revoked; detail: token_id, name
+	EventAccountCreated  EventKind = "account_created"  // the studio was made
+	EventQuotaChanged    EventKind = "quota_changed"    // the operator changed the quota; detail: quota_bytes, null for none
+	EventAccountDisabled EventKind = "account_disabled" // the operator closed the studio; nothing is lost
+	EventAccountEnabled  EventKind = "account_enabled"  // the operator opened it again
+	EventAccountDeleted  EventKind = "account_deleted"  // its keys were destroyed, and so its files
+	EventKeyRotated      EventKind = "key_rotated"      // the account's key was replaced; detail: version
+
+	EventTokenCreated EventKind = "token_created" // an API token was made; detail: token_id, name
+	EventTokenRevoked EventKind = "token_revoked" // an API token was revoked; detail: token_id, name
 
 	EventLinkCreated EventKind = "link_created" // an upload link was made; detail: link_id, slug
 	EventLinkChanged EventKind = "link_changed" // an upload link was changed, closed or reopened
@@ -50,7 +56,8 @@ const (
 // EventKinds are all kinds that Record takes.
 func EventKinds() []EventKind {
 	return []EventKind{
-		EventAccountCreated, EventTokenCreated, EventTokenRevoked,
+		EventAccountCreated, EventQuotaChanged, EventAccountDisabled, EventAccountEnabled, EventAccountDeleted, EventKeyRotated,
+		EventTokenCreated, EventTokenRevoked,
 		EventLinkCreated, EventLinkChanged, EventLinkDeleted,
 		EventTransferStarted, EventTransferComplete, EventTransferAborted, EventTransferExpired,
 		EventTransferExtended, EventTransferDeleted, EventTransferRestored, EventTransferPurged,

@@ -167,8 +167,9 @@ const (
 	sweepBatches = 20
 )
 
-// Sweep is the package's periodic work: it removes ended try limits and drops
-// file keys from memory whose time in the cache is over.
+// Sweep is the package's periodic work: it removes ended try limits, forgets
+// deleted accounts whose files are purged, and drops file keys from memory whose
+// time in the cache is over.
 func (s *Service) Sweep(ctx context.Context) error {
 	s.fileKeys.dropEnded(s.now())
 	for range sweepBatches {
@@ -180,7 +181,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 			break
 		}
 	}
-	return nil
+	return s.sweepDeleted(ctx)
 }
 
 // AddressSubject is a client address as try limits count it: an IPv4 address

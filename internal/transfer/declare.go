@@ -20,8 +20,9 @@ import (
 const MaxDeclared = 1000
 
 // errKeyNeeded starts a declare over: a file that was seen before the
-// transaction has gone, so a key has to be made for it.
-var errKeyNeeded = errors.New("a declared file has gone meanwhile")
+// transaction has gone, so a key has to be made for it, or the account's key that
+// the new ones are sealed to was retired.
+var errKeyNeeded = errors.New("declared files need keys that were not made")
 
 // candidate is one file of a declare on its way to a row.
 type candidate struct {
@@ -161,6 +162,32 @@ func (s *Service) makeKeys(ctx context.Context, t transferRow, good []candidate)
 	return nil
 }
 
+// checkKeys refuses file keys whose account key seals no longer, and forgets
+// them. The account is locked, so that none retires meanwhile.
+func (s *Service) checkKeys(ctx context.Context, tx *sql.Tx, good []candidate) error {
+	seals := map[string]bool{}
+	stale := false
+	for i := range good {
+		c := &good[i]
+		if !c.hasKey {
+			continue
+		}
+		if _, known := seals[c.keyID]; !known {
+			var err error
+			if seals[c.keyID], err = s.accounts.Seals(ctx, tx, c.keyID); err != nil {
+				return err
+			}
+		}
+		if !seals[c.keyID] {
+			c.hasKey, stale = false, true
+		}
+	}
+	if stale {
+		return errKeyNeeded
+	}
+	return nil
+}
+
 // checkRoom is the quota of accounts that have none: the disk's free space. It
 // only spares a guest the way to a full disk, which is refused all the same.
 func (s *Service) checkRoom(ctx context.Context, t transferRow, good []candidate) error {
@@ -227,6 +254,9 @@ func (s *Service) declare(ctx context.Context, tx *sql.Tx, head transferRow, goo
 	d, fresh, err := s.decide(ctx, tx, t, good)
 	if err != nil || len(fresh) == 0 {
 		return d, err
+	}
+	if err := s.checkKeys(ctx, tx, good); err != nil {
+		return Declared{}, err
 	}
 	// Deleted files keep their rows until the transfer goes, so they are bounded too.
 	n := int64(len(fresh))

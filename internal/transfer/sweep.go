@@ -44,6 +44,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	}{
 		{"unfinished files", s.sweepSealing},
 		{"expired transfers", s.sweepExpired},
+		{"deleted accounts", s.sweepClosed},
 		{"notices", s.sweepNotices},
 		{"idle reservations", s.sweepIdle},
 		{"deleted files", s.sweepDeleted},
