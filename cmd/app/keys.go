@@ -12,7 +12,7 @@ import (
 
 func newKeys(inv *invocation) *cobra.Command {
 	cmd := &cobra.Command{Use: "keys", Short: "Make and look after keys", Args: cobra.ArbitraryArgs, RunE: helpOrUnknown}
-	cmd.AddCommand(newKeysGenerate(inv))
+	cmd.AddCommand(newKeysGenerate(inv), newKeysList(inv), newKeysStatus(inv), newKeysRotate(inv))
 	return cmd
 }
 

@@ -74,7 +74,7 @@ func (m *masterKeys) read() error {
 func (m *masterKeys) get(_ context.Context, version uint32) (*seal.Ring, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if version != 0 && m.path != "" && !m.ring.Has(version) {
+	if m.path != "" && (m.ring == nil || version != 0 && !m.ring.Has(version)) {
 		if err := m.read(); err != nil {
 			return nil, err
 		}

@@ -93,6 +93,10 @@ func (p *parts) whileAlone(r role, step func() error) (done bool, err error) {
 // holds. Only a database without any key may have its first one made.
 func (p *parts) openKeys(ctx context.Context, r role) error {
 	m, err := openMasterKeys(p.cfg)
+	if r.anyKeys && (err == nil || errors.Is(err, errNoMasterKeys)) {
+		p.keys = m
+		return nil
+	}
 	if errors.Is(err, errNoMasterKeys) {
 		if err := p.makeKeys(ctx, m, r); err != nil {
 			return err

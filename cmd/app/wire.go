@@ -26,6 +26,7 @@ type role struct {
 	works   bool   // runs jobs and chores
 	listens string // the address of the listener
 	memory  int64  // of the container, in bytes; 0: no limit
+	anyKeys bool   // works with the master keys that there are, none too; it tells itself what they do not open
 }
 
 // parts are the opened parts of the program. This file is the one place where
