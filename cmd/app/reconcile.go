@@ -41,7 +41,7 @@ they do not.`,
 			if f.limit < 0 {
 				return userError{fmt.Errorf("--limit %d: at least 0", f.limit)}
 			}
-			return inv.withParts(cmd, func(ctx context.Context, p *parts) error { return reconcile(ctx, inv, p, f) })
+			return inv.withParts(cmd, role{}, func(ctx context.Context, p *parts) error { return reconcile(ctx, inv, p, f) })
 		},
 	}
 	cmd.Flags().IntVar(&f.limit, "limit", 20, "how many of each kind to list")
@@ -51,21 +51,6 @@ they do not.`,
 	addSettings(cmd)
 	hideSettings(cmd)
 	return cmd
-}
-
-// withParts opens database, store and services for a command that looks after
-// them, without a queue.
-func (inv *invocation) withParts(cmd *cobra.Command, do func(context.Context, *parts) error) (err error) {
-	cfg, err := inv.settings(cmd, needsOfServer()...)
-	if err != nil {
-		return err
-	}
-	p, err := open(cmd.Context(), cfg, newLogger(inv.io.err, cfg.Log), role{listens: cfg.ListenAddr()})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	return do(cmd.Context(), p)
 }
 
 // difference is what was found of one kind.
