@@ -40,7 +40,7 @@ func main() {
 	var p plan
 	flag.Float64Var(&p.gib, "gib", 1, "GiB to send in each part of the run")
 	flag.IntVar(&p.files, "files", 2000, "number of small files to send")
-	flag.StringVar(&p.only, "only", "", "directory, bucket, slow or relay: only this")
+	flag.StringVar(&p.only, "only", "", "relay, directory, bucket, slow, send or zip: only this")
 	flag.Parse()
 	exit(run(ctx, p))
 }
@@ -69,6 +69,7 @@ func run(ctx context.Context, p plan) (err error) {
 		run  func(context.Context, plan) error
 	}{
 		{"relay", benchRelay}, {"directory", benchDirectory}, {"bucket", benchBucket}, {"slow", benchSlow},
+		{"send", benchSend}, {"zip", benchZIP},
 	} {
 		if p.only != "" && p.only != part.name {
 			continue
