@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -248,6 +249,11 @@ func (r *getRun) fetch(ctx context.Context, files []client.Wanted) error {
 			r.say("%s: called %s here", f.Path, f.Name)
 		}
 	}
+	unlock, err := r.alone()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	failed, err := r.work(ctx, dir, files, sizes)
 	switch {
 	case client.IsDiskFull(err):
@@ -265,6 +271,15 @@ func (r *getRun) fetch(ctx context.Context, files []client.Wanted) error {
 		return nil // more may be wanted of the same download
 	}
 	return r.state.forget()
+}
+
+// alone keeps a second run from fetching the same link into the same folder.
+func (r *getRun) alone() (unlock func(), err error) {
+	into, err := filepath.Abs(r.flags.out)
+	if err != nil {
+		return nil, err
+	}
+	return r.inv.state("into", r.state.path, into).lock("fetches this into " + r.flags.out)
 }
 
 func (r *getRun) work(ctx context.Context, dir *os.Root, files []client.Wanted, sizes map[string]int64) ([]client.Failure, error) {

@@ -106,6 +106,13 @@ func send(ctx context.Context, inv *invocation, f sendFlags, paths []string) err
 	if r.client, err = inv.newClient(link.Base, client.Options{Patience: f.patience, Retrying: r.retrying}); err != nil {
 		return err
 	}
+	if link.TransferID == "" { // else several may send to the one transfer, each its own
+		unlock, err := r.state.lock("sends the same to this link")
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
 	return r.run(ctx, input)
 }
 

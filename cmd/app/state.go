@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/lenzeye/lenzeye/internal/client"
+	"github.com/lenzeye/lenzeye/internal/db"
 )
 
 // stateFile keeps between runs what cannot be asked again, in a folder of the
@@ -48,6 +49,22 @@ func (inv *invocation) state(kind string, named ...string) stateFile {
 	}
 	sum := sha256.Sum256([]byte(kind + "\x00" + strings.Join(named, "\x00")))
 	return stateFile{filepath.Join(dir, "lenzeye", kind+"-"+hex.EncodeToString(sum[:12])+".json")}
+}
+
+// lock keeps a second run of the same from working beside this one, where there
+// is a folder for it. doing says what the other one does.
+func (s stateFile) lock(doing string) (unlock func(), err error) {
+	if s.path == "" {
+		return func() {}, nil
+	}
+	lock, err := db.LockPath(strings.TrimSuffix(s.path, ".json") + ".lock")
+	if errors.Is(err, db.ErrLocked) {
+		return nil, userError{fmt.Errorf("another run %s right now: wait until it ends, or end it", doing)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep what a later run needs: %w", err)
+	}
+	return func() { _ = lock.Unlock() }, nil // the process ends next, and the lock with it
 }
 
 func (inv *invocation) getenv(name string) (value string) {

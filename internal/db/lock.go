@@ -15,9 +15,12 @@ const (
 	lockPoll    = 50 * time.Millisecond
 )
 
-// Lock is a lock between processes, on a file that stays. The system releases it
-// when the process ends, however it ends.
-type Lock struct{ file *os.File }
+// Lock is a lock between processes, on a file. The system releases it when the
+// process ends, however it ends.
+type Lock struct {
+	file *os.File
+	goes bool // the file goes with the lock
+}
 
 // LockServe takes the lock of the one process that serves, works or changes the
 // schema on a data directory with SQLite. It does not wait: ErrLocked when
@@ -54,8 +57,34 @@ func LockMigrate(ctx context.Context, dataDir string) (*Lock, error) {
 	}
 }
 
+// LockPath takes a lock of a command's own, on a file that goes when the lock is
+// given back and that a crash leaves behind, free. It does not wait: ErrLocked
+// when another process holds it.
+func LockPath(path string) (*Lock, error) {
+	for {
+		lock, err := tryLock(path)
+		if err != nil {
+			return nil, err
+		}
+		held, err := lock.file.Stat()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("lock: %w", err), lock.Unlock())
+		}
+		if now, err := os.Stat(path); err == nil && os.SameFile(held, now) {
+			lock.goes = true
+			return lock, nil
+		}
+		if err := lock.Unlock(); err != nil { // who held it before has taken the file away
+			return nil, err
+		}
+	}
+}
+
 // Unlock gives the lock back.
 func (l *Lock) Unlock() error {
+	if l.goes {
+		_ = os.Remove(l.file.Name()) // a system that removes no open file leaves it behind, which does no harm
+	}
 	if err := errors.Join(unlockFile(l.file), l.file.Close()); err != nil {
 		return fmt.Errorf("unlock %s: %w", l.file.Name(), err)
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,5 +95,46 @@ func TestMigrateLockWaits(t *testing.T) {
 	}
 	if err := <-got; err != nil {
 		t.Errorf("after the unlock: %v", err)
+	}
+}
+
+// TestLockPathGoes has many take the same lock in turns: never two hold it, and no
+// file is left.
+func TestLockPathGoes(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state", "one.lock")
+	var holders, taken atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 200 {
+				lock, err := db.LockPath(path)
+				if errors.Is(err, db.ErrLocked) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if holders.Add(1) != 1 {
+					t.Error("two hold it at once")
+				}
+				taken.Add(1)
+				holders.Add(-1)
+				if err := lock.Unlock(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if taken.Load() == 0 {
+		t.Error("nobody ever got it")
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is left: %v", err)
+	}
+	if _, err := db.LockPath(filepath.Join(t.TempDir(), "lock_test.go", "\x00")); err == nil || errors.Is(err, db.ErrLocked) {
+		t.Errorf("a path that cannot be: %v", err)
 	}
 }
