@@ -37,7 +37,7 @@ func (s *Service) completeFile(ctx context.Context, fileID string) (state string
 	held, release := hold(ctx, s.set.Lease, func(ctx context.Context) error { return s.renewLease(ctx, f) })
 	err = s.completeLeased(held, f)
 	release()
-	if err == nil {
+	if err == nil || errors.Is(err, errLeaseLost) { // lost: another process goes on with it
 		return s.fileState(ctx, fileID)
 	}
 	s.yieldLease(ctx, f, 5*time.Second)
@@ -60,13 +60,19 @@ func (s *Service) leaseFile(ctx context.Context, fileID string) (f File, err err
 
 // renewLease begins the lease anew. Errors: errLeaseLost.
 func (s *Service) renewLease(ctx context.Context, f File) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		ok, err := changed(tx.ExecContext(ctx, renewLease, f.ID, s.owner, db.Micros(s.clock().Add(s.set.Lease))))
-		if err == nil && !ok {
-			err = errLeaseLost
-		}
-		return err
-	})
+	return s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error { return s.keepLease(ctx, tx, f) })
+}
+
+// keepLease begins the lease anew and locks the file, so that what follows in
+// the transaction is done by its holder or not at all: a process that stood
+// still for longer than its lease may wake up in the middle of a step. Errors:
+// errLeaseLost.
+func (s *Service) keepLease(ctx context.Context, tx *sql.Tx, f File) error {
+	ok, err := changed(tx.ExecContext(ctx, renewLease, f.ID, s.owner, db.Micros(s.clock().Add(s.set.Lease))))
+	if err == nil && !ok {
+		err = errLeaseLost
+	}
+	return err
 }
 
 // yieldLease lets the next try begin after a pause instead of the lease's end.
@@ -100,7 +106,13 @@ func (s *Service) completeLeased(ctx context.Context, f File) error {
 	up := blob.Upload{Key: f.blobKey, ID: f.uploadID}
 	err = s.blobs.Complete(ctx, up, refsOf(parts))
 	if errors.Is(err, blob.ErrPartMismatch) {
-		parts, err = s.completeHeld(ctx, f, up, parts)
+		var whole bool
+		if parts, whole, err = s.followHeld(ctx, f, up, parts); err != nil {
+			return err // also where the upload has gone meanwhile: the next try tells
+		}
+		if !whole {
+			err = s.blobs.Complete(ctx, up, refsOf(parts))
+		}
 	}
 	if err != nil && !errors.Is(err, blob.ErrUploadNotFound) {
 		return fmt.Errorf("complete upload: %w", err)
@@ -132,20 +144,18 @@ func (s *Service) isWhole(ctx context.Context, f File) (bool, error) {
 	return info.Size == seal.SealedSize(f.Size, f.PartSize), nil
 }
 
-// completeHeld handles a bucket that refused the recorded ETags. If the object
-// stands, an earlier try made it of what is recorded: an attempt that arrived
+// followHeld handles a bucket that refused the recorded ETags. If the object is
+// whole, an earlier try made it of what is recorded: an attempt that arrived
 // while the bucket was completing can have opened the upload anew, as some
 // buckets have it, with nothing but itself. Else what the bucket holds is
-// adopted and completed.
-func (s *Service) completeHeld(ctx context.Context, f File, up blob.Upload, parts []partRow) ([]partRow, error) {
-	whole, err := s.isWhole(ctx, f)
+// adopted, for another Complete.
+func (s *Service) followHeld(ctx context.Context, f File, up blob.Upload, parts []partRow) (now []partRow, whole bool, err error) {
+	whole, err = s.isWhole(ctx, f)
 	if err != nil || whole {
-		return parts, err
+		return parts, whole, err
 	}
-	if parts, err = s.adoptHeld(ctx, f, up, parts); err != nil {
-		return nil, err
-	}
-	return parts, s.blobs.Complete(ctx, up, refsOf(parts))
+	now, err = s.adoptHeld(ctx, f, up, parts)
+	return now, false, err
 }
 
 // partRow is a recorded part as completion needs it.
@@ -191,6 +201,9 @@ func (s *Service) adoptHeld(ctx context.Context, f File, up blob.Upload, parts [
 		}
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := s.keepLease(ctx, tx, f); err != nil {
+			return err
+		}
 		for i, p := range adopted {
 			if p.etag == parts[i].etag {
 				continue

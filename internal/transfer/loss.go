@@ -107,6 +107,9 @@ func (s *Service) readBack(ctx context.Context, f File, parts []partRow) ([]part
 			return nil, fmt.Errorf("read part %d back: %w", p.number, err)
 		}
 		err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			if err := s.keepLease(ctx, tx, f); err != nil {
+				return err
+			}
 			_, err := tx.ExecContext(ctx, verifyPart, f.ID, p.number, int64(sum), head[:])
 			return err
 		})

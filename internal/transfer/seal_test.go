@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -279,6 +280,35 @@ func TestRefusedETagsBesideTheWholeObject(t *testing.T) {
 		f.faults.set(nil)
 		f.wantSame(t, file)
 		f.wantBorne(t, 250, 0)
+	})
+}
+
+// TestObjectSeenLate: the bucket made the object, refused the ETags all the same
+// and shows neither object nor upload at once. The next look finds the file
+// whole, with its CRC.
+func TestObjectSeenLate(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		b := f.begin(t, LinkFields{})
+		file := f.declareCut(t, b, "cut", 250, 100)
+		var looked atomic.Bool
+		f.faults.set(func(op blob.Op, when blob.When) error {
+			switch {
+			case op == blob.OpComplete && when == blob.After:
+				return blob.ErrPartMismatch
+			case op == blob.OpHead && when == blob.Before && !looked.Swap(true):
+				return blob.ErrNotFound
+			}
+			return nil
+		})
+		f.putAll(t, b, file)
+		f.faults.set(nil)
+		f.checkRows(t)
+		f.clk.forward(time.Minute)
+		f.sweep(t)
+		f.wantState(t, file, Stored)
+		f.checkRows(t)
+		f.wantSame(t, file)
 	})
 }
 
