@@ -56,9 +56,6 @@ func (s *Service) Declare(ctx context.Context, a Access, transferID string, in [
 		if err = s.makeKeys(ctx, head, good); err != nil {
 			return Declared{}, err
 		}
-		if err = s.checkRoom(ctx, head, good); err != nil {
-			return Declared{}, err
-		}
 		err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 			var err error
 			d, err = s.declare(ctx, tx, head, good)
@@ -188,29 +185,6 @@ func (s *Service) checkKeys(ctx context.Context, tx *sql.Tx, good []candidate) e
 	return nil
 }
 
-// checkRoom is the quota of accounts that have none: the disk's free space. It
-// only spares a guest the way to a full disk, which is refused all the same.
-func (s *Service) checkRoom(ctx context.Context, t transferRow, good []candidate) error {
-	var sum int64
-	for _, c := range good {
-		if c.hasKey {
-			sum += c.in.Size
-		}
-	}
-	a, err := s.accounts.ByID(ctx, t.AccountID)
-	if err != nil {
-		return fmt.Errorf("read account: %w", err)
-	}
-	if a.Quota != nil || sum == 0 {
-		return nil
-	}
-	left, err := s.bytesLeft(ctx, a, nil)
-	if err == nil && left != nil && sum > *left {
-		err = &account.QuotaError{Left: *left}
-	}
-	return err
-}
-
 // quotaError says how much there still is: of the account's quota and the
 // link's bound the lesser.
 func (s *Service) quotaError(ctx context.Context, t transferRow) error {
@@ -292,6 +266,9 @@ func (s *Service) bear(ctx context.Context, tx *sql.Tx, t transferRow, fresh []*
 		lapsed = t.BytesDeclared - t.BytesReceived
 	}
 	if err := s.reserve(ctx, tx, t, sum+lapsed); err != nil {
+		return err
+	}
+	if err := s.checkRoom(ctx, tx, t.AccountID, sum+lapsed); err != nil {
 		return err
 	}
 	if t.LinkID != "" && t.counted == 0 {

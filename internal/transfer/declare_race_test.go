@@ -1,10 +1,15 @@
 package transfer
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/lenzeye/lenzeye/internal/account"
+	"github.com/lenzeye/lenzeye/internal/blob"
+	"github.com/lenzeye/lenzeye/internal/db"
+	"github.com/lenzeye/lenzeye/internal/testenv"
 )
 
 // TestQuotaHoldsAgainstOneAndMany proves I5: however many declares come at once
@@ -33,6 +38,51 @@ func TestQuotaHoldsAgainstOneAndMany(t *testing.T) {
 			t.Errorf("I5: %d of 200 declares of 30 bytes stand in a quota of 1000, want 33", n)
 		}
 		f.wantBorne(t, 0, 990)
+	})
+}
+
+// TestDiskHoldsAgainstMany: without quotas the free disk is the bound of all
+// accounts together, also for declares that come at once by several processes.
+func TestDiskHoldsAgainstMany(t *testing.T) {
+	t.Parallel()
+	testenv.EachEngine(t, func(t *testing.T, open func(testing.TB) *db.DB) {
+		store, err := blob.OpenDir(blob.DirOptions{Root: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := newFixtureOn(t, open(t), store)
+		neighbour, err := f.accounts.Create(t.Context(), account.NewAccount{Email: "next@example.com", Name: "Next"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all [6]begun
+		for i := range all {
+			all[i] = f.begin(t, LinkFields{})
+			f.studio, neighbour = neighbour, f.studio
+		}
+		free, known := store.FreeBytes(t.Context())
+		if !known {
+			t.Fatal("the disk does not tell its space")
+		}
+		size := free / 5 * 2 // others use the disk too, but not a fifth of it at once
+		declare := func(s *Service, b begun, size int64) error {
+			_, err := s.Declare(t.Context(), b.Access, b.id, []NewFile{{Path: "large", Size: size}})
+			return err
+		}
+		processes := [2]*Service{f.Service, f.service()}
+		errs := at(len(all), func(i int) error { return declare(processes[i/3], all[i], size) })
+		if n := good(t, errs, account.ErrQuotaExceeded); n != 2 {
+			t.Fatalf("%d files of two fifths of the free disk were promised a place, want 2", n)
+		}
+		refused := all[slices.IndexFunc(errs, func(err error) bool { return err != nil })]
+		err = declare(f.Service, refused, size)
+		if q, ok := errors.AsType[*account.QuotaError](err); !ok || q.Left < free/10 || q.Left > free/10*3 {
+			t.Errorf("beside four fifths of %d bytes: %v", free, err)
+		}
+		if err := declare(f.Service, refused, 1000); err != nil {
+			t.Errorf("a file that fits: %v", err)
+		}
+		f.checkRows(t)
 	})
 }
 

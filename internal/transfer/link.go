@@ -100,11 +100,12 @@ func (l *Link) check(now time.Time) error {
 	if err := checkText("message", l.Message, maxMessage); err != nil {
 		return err
 	}
-	for field, v := range map[string]*int64{
-		"max_bytes": l.MaxBytes, "max_file_bytes": l.MaxFileBytes, "max_transfers": l.MaxTransfers,
-	} {
-		if v != nil && (*v < 1 || *v > maxExactInt) {
-			return &FieldError{Field: field, Reason: "must be from 1 to 9007199254740991"}
+	for _, bound := range []struct {
+		field string
+		value *int64
+	}{{"max_bytes", l.MaxBytes}, {"max_file_bytes", l.MaxFileBytes}, {"max_transfers", l.MaxTransfers}} {
+		if v := bound.value; v != nil && (*v < 1 || *v > maxExactInt) {
+			return &FieldError{Field: bound.field, Reason: "must be from 1 to 9007199254740991"}
 		}
 	}
 	if d := l.RetentionDays; d != nil && (*d < 1 || *d > 3650) {

@@ -36,6 +36,7 @@ func TestCreateLinkRefuses(t *testing.T) {
 			{"inexact bytes", LinkFields{MaxBytes: ptr(int64(1 << 53))}, ErrFieldInvalid, "max_bytes"},
 			{"no file bytes", LinkFields{MaxFileBytes: ptr(int64(-1))}, ErrFieldInvalid, "max_file_bytes"},
 			{"no transfers", LinkFields{MaxTransfers: ptr(int64(0))}, ErrFieldInvalid, "max_transfers"},
+			{"several at once", LinkFields{MaxTransfers: ptr(int64(0)), MaxFileBytes: ptr(int64(0)), MaxBytes: ptr(int64(0))}, ErrFieldInvalid, "max_bytes"},
 			{"no days", LinkFields{RetentionDays: ptr(int64(0))}, ErrFieldInvalid, "retention_days"},
 			{"many days", LinkFields{RetentionDays: ptr(int64(3651))}, ErrFieldInvalid, "retention_days"},
 			{"expired", LinkFields{ExpiresAt: &past}, ErrFieldInvalid, "expires_at"},

@@ -76,8 +76,10 @@ func (s *Service) bytesLeft(ctx context.Context, a account.Account, l *Link) (*i
 	}
 	if a.Quota != nil {
 		less(*a.Quota - a.Used - a.Reserved)
-	} else if free, known := s.blobs.FreeBytes(ctx); known {
-		less(free - a.Reserved)
+	} else if room, known, err := s.roomLeft(ctx, s.db); err != nil {
+		return nil, err
+	} else if known {
+		less(room)
 	}
 	if l != nil && l.MaxBytes != nil {
 		less(*l.MaxBytes - l.bytesHeld)

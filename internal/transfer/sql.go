@@ -130,6 +130,8 @@ WHERE state IN ('receiving', 'complete') AND (expires_at <= $1
 	OR (state = 'receiving' AND counted = 0 AND created_at <= $2)) LIMIT $3`
 	idleDue = `SELECT` + transferColumns + ` FROM transfers
 WHERE state = 'receiving' AND reserved = 1 AND last_part_at < $1 LIMIT $2`
+	bytesToCome = `SELECT CAST(COALESCE(SUM(bytes_declared - bytes_received), 0) AS BIGINT) FROM transfers
+WHERE state = 'receiving' AND reserved = 1`
 	purgeDue      = `SELECT id FROM transfers WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2`
 	purgedLongAgo = `SELECT id FROM transfers
 WHERE state IN ('aborted', 'expired', 'purged') AND purge_at IS NULL AND ended_at <= $1 ORDER BY ended_at LIMIT $2`
@@ -268,6 +270,7 @@ VALUES ($1, $2, $3, $4, $5, $6)`
 
 const (
 	insertChore = `INSERT INTO chores (name) VALUES ($1) ON CONFLICT (name) DO NOTHING`
+	lockChore   = `UPDATE chores SET name = name WHERE name = $1`
 	leaseChore  = `UPDATE chores SET lease_owner = $2, lease_until = $3
 WHERE name = $1 AND (lease_until <= $4 OR lease_owner = $2)`
 	endFileLeases  = `UPDATE files SET lease_owner = NULL, lease_until = NULL WHERE lease_until IS NOT NULL`
