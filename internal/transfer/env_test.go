@@ -28,14 +28,17 @@ const ringText = "1:00112233445566778899aabbccddeeff00112233445566778899aabbccdd
 // clock that the test turns and one studio.
 type fixture struct {
 	*Service
-	db      *db.DB
-	store   *blob.Store
-	clk     *clock
-	studio  account.Account
-	faults  *faults
-	ring    *rings
-	service func() *Service // a further process on the same database and store
-	lasting bool            // the store is no memory: no faults, no tiny parts
+	db        *db.DB
+	store     *blob.Store
+	clk       *clock
+	studio    account.Account
+	faults    *faults // of a store in memory; others fail by themselves only
+	ring      *rings
+	service   func() *Service                            // a further process on the same database and store
+	serviceOn func(d *db.DB, store *blob.Store) *Service // one with handles of its own
+
+	unit     int64 // the smallest part that the store takes before a last one
+	lastWins bool  // the store keeps of two attempts at a part the later one only
 }
 
 type clock struct {
@@ -47,6 +50,12 @@ func (c *clock) time() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
+}
+
+func (c *clock) set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
 }
 
 func (c *clock) forward(d time.Duration) {
@@ -136,7 +145,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, f *fixture)) {
 
 func newFixture(t tester, d *db.DB, set Settings) *fixture {
 	t.Helper()
-	f := &fixture{db: d, clk: &clock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}, faults: &faults{}}
+	f := &fixture{db: d, clk: &clock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}, faults: &faults{}, unit: 100, lastWins: true}
 	f.store = blob.OpenMem(blob.MemOptions{Now: f.clk.time, Fault: f.faults.hook})
 	return f.open(t, set)
 }
@@ -145,44 +154,41 @@ func newFixture(t tester, d *db.DB, set Settings) *fixture {
 // only.
 func newFixtureOn(t tester, d *db.DB, store *blob.Store) *fixture {
 	t.Helper()
-	f := &fixture{db: d, clk: &clock{now: time.Now().UTC()}, faults: &faults{}, store: store, lasting: true}
+	f := &fixture{db: d, clk: &clock{now: time.Now().UTC()}, faults: &faults{}, store: store, unit: 100}
 	return f.open(t, Settings{})
 }
 
 // open makes the services of the fixture and its studio.
 func (f *fixture) open(t tester, set Settings) *fixture {
 	t.Helper()
-	d := f.db
 	ring, err := seal.ParseRing(ringText)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.ring = &rings{first: ring, now: ring}
-	newAccounts := func() *account.Service {
-		return account.New(account.Options{DB: d, Now: f.clk.time, Ring: f.ring.get})
-	}
-	accounts := newAccounts()
 	messages, err := catalog.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	outbox, err := mail.New(mail.Options{
-		DB: d, Catalog: messages, From: "Lenzeye <post@lenzeye.example>", Now: f.clk.time,
-		Send: func(context.Context, mail.Envelope) error { return nil },
-		Seal: accounts.SealSecret, Open: accounts.OpenSecret,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	set.PublicURL = "https://send.example"
-	f.service = func() *Service {
+	f.serviceOn = func(d *db.DB, store *blob.Store) *Service {
+		accounts := account.New(account.Options{DB: d, Now: f.clk.time, Ring: f.ring.get})
+		outbox, err := mail.New(mail.Options{
+			DB: d, Catalog: messages, From: "Lenzeye <post@lenzeye.example>", Now: f.clk.time,
+			Send: func(context.Context, mail.Envelope) error { return nil },
+			Seal: accounts.SealSecret, Open: accounts.OpenSecret,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		return New(Options{
-			DB: d, Blobs: f.store, Accounts: newAccounts(), Mail: outbox, Settings: set, Now: f.clk.time,
+			DB: d, Blobs: store, Accounts: accounts, Mail: outbox, Settings: set, Now: f.clk.time,
 			Log: slog.New(slog.DiscardHandler),
 		})
 	}
+	f.service = func() *Service { return f.serviceOn(f.db, f.store) }
 	f.Service = f.service()
-	if f.studio, err = accounts.Create(t.Context(), account.NewAccount{Email: "studio@example.com", Name: "Halden & Rye"}); err != nil {
+	if f.studio, err = f.accounts.Create(t.Context(), account.NewAccount{Email: "studio@example.com", Name: "Halden & Rye"}); err != nil {
 		t.Fatal(err)
 	}
 	return f

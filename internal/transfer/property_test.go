@@ -13,6 +13,7 @@ import (
 
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/blob"
+	"github.com/lenzeye/lenzeye/internal/seal"
 )
 
 // model is what a property's run knows of what it did: which parts were
@@ -47,7 +48,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"late attempt": m.lateAttempt, "delete file": m.deleteFile, "complete": m.complete, "end": m.end,
 		"restore": m.restore, "sweep": m.sweep, "read": m.read,
 	}
-	if m.f.lasting { // which of two attempts a store holds is not the same for all
+	if !m.f.lastWins { // the recorded attempt is still there
 		delete(actions, "late attempt")
 	}
 	for name, run := range actions {
@@ -115,7 +116,7 @@ func (m *model) declare(t *rapid.T) {
 	for range rapid.IntRange(1, 3).Draw(t, "files") {
 		in = append(in, NewFile{
 			Path:     rapid.SampledFrom([]string{"a", "b", "a/c", "d/e", "d/f", "g"}).Draw(t, "path"),
-			Size:     rapid.SampledFrom([]int64{0, 1, 90, 250, 300}).Draw(t, "size"),
+			Size:     rapid.SampledFrom([]int64{0, 1, 90, 250, 300, m.f.unit + 1}).Draw(t, "size"),
 			Modified: ptr(time.Unix(1, 0)),
 		})
 	}
@@ -129,8 +130,8 @@ func (m *model) declare(t *rapid.T) {
 			continue
 		}
 		file := &modelFile{File: x.File, parts: map[int]*modelPart{}}
-		if file.Size >= 250 && !m.f.lasting { // S3 has no parts so small
-			m.f.exec(t, "UPDATE files SET part_size = 100, part_count = 3 WHERE id = $1", file.ID)
+		if file.Size > m.f.unit {
+			m.f.exec(t, "UPDATE files SET part_size = $2, part_count = $3 WHERE id = $1", file.ID, m.f.unit, seal.PartCount(file.Size, m.f.unit))
 			file.File = m.f.row(t, file.ID)
 		}
 		tr.files = append(tr.files, file)
