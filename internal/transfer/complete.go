@@ -8,15 +8,18 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/blob"
 	"github.com/lenzeye/lenzeye/internal/db"
 	"github.com/lenzeye/lenzeye/internal/seal"
 )
 
-// sealJob is the queue's way to a file that waits for its object.
+// sealJob is the queue's way to a file that waits for its object. One that was
+// purged meanwhile waits no longer.
 func (s *Service) sealJob(ctx context.Context, fileID string) error {
 	_, err := s.completeFile(ctx, fileID)
+	if errors.Is(err, ErrFileMissing) || errors.Is(err, ErrTransferMissing) {
+		return nil
+	}
 	return err
 }
 
@@ -238,9 +241,10 @@ func (s *Service) heldParts(ctx context.Context, up blob.Upload) (map[int]blob.P
 	}
 }
 
-// settleFile makes the file stored and its bytes used. A transfer that ended
-// meanwhile has given its bytes back: then nothing changes, and the purge takes
-// the object.
+// settleFile makes the file stored and its bytes used. Nothing changes when
+// another process did it, or when the transfer ended meanwhile: that has given
+// its bytes back, and the purge takes the object. So the counters come last,
+// under locks taken in their order.
 func (s *Service) settleFile(ctx context.Context, f File, parts []partRow) error {
 	var crc uint32
 	for _, p := range parts {
@@ -251,7 +255,7 @@ func (s *Service) settleFile(ctx context.Context, f File, parts []partRow) error
 		return err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if err := s.settle(ctx, tx, f.AccountID, head.LinkID, f.Size); err != nil {
+		if err := s.lockBearers(ctx, tx, f.AccountID, head.LinkID); err != nil {
 			return err
 		}
 		ok, err := changed(tx.ExecContext(ctx, storeOnTransfer, f.TransferID, f.Size))
@@ -261,9 +265,12 @@ func (s *Service) settleFile(ctx context.Context, f File, parts []partRow) error
 		if err == nil && !ok {
 			err = errNoChange
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.settle(ctx, tx, f.AccountID, head.LinkID, f.Size)
 	})
-	if errors.Is(err, errNoChange) || errors.Is(err, account.ErrQuotaDrift) && head.State != Receiving {
+	if errors.Is(err, errNoChange) {
 		s.yieldLease(ctx, f, time.Hour) // until the purge, or an undo
 		return nil
 	}

@@ -343,8 +343,11 @@ func TestLease(t *testing.T) {
 			t.Errorf("after the lease the other leaves it %s, %v", state, err)
 		}
 		// The first wakes up and goes on: its lease is gone and nothing changes.
-		if err := first.settleFile(t.Context(), file, nil); err == nil {
-			t.Error("the first settled a file that another had stored")
+		if err := first.settleFile(t.Context(), file, nil); err != nil {
+			t.Errorf("the first settles a file that another had stored: %v", err)
+		}
+		if row := f.row(t, file.ID); row.CRC32 == nil || *row.CRC32 != crcOf(content(file)) {
+			t.Errorf("the first changed the CRC to %v", row.CRC32)
 		}
 		f.wantSame(t, file)
 		f.wantBorne(t, 250, 0)
