@@ -25,6 +25,7 @@ type S3Server struct {
 	AccessKey string
 	SecretKey string
 	Bucket    string
+	Folders   []string // where the server keeps the bucket: its bytes, and what it notes of them
 }
 
 type s3 struct {
@@ -44,13 +45,14 @@ func S3(t testing.TB) S3Server {
 	}
 	bucket := s.S3Server
 	bucket.Bucket = "test-" + secret()
+	bucket.Folders = []string{filepath.Join(s.data, bucket.Bucket), filepath.Join(s.beside, bucket.Bucket)}
 	if err := bucket.create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		// A bucket is a folder of the gateway, and uploads under way are in it.
-		for _, folder := range []string{s.data, s.beside} {
-			if err := os.RemoveAll(filepath.Join(folder, bucket.Bucket)); err != nil {
+		for _, folder := range bucket.Folders {
+			if err := os.RemoveAll(folder); err != nil {
 				t.Error(err)
 			}
 		}

@@ -88,6 +88,60 @@ func TestDamageStopsReading(t *testing.T) {
 	})
 }
 
+// TestFlippedBytesOnStores proves I3 on the stores that last: whichever byte of
+// an object changes, what comes out is the true beginning of the file, up to the
+// segment before it, and then damage. A part's header is kept by its row too, so
+// that all is well without it.
+func TestFlippedBytesOnStores(t *testing.T) {
+	t.Parallel()
+	const small = 200_000
+	eachStore(t, func(t *testing.T, f *fixture) {
+		b := f.begin(t, LinkFields{})
+		unit := max(f.unit, 150_000)
+		single, cut := f.declare(t, b, small)[0], f.declareCut(t, b, "cut", unit+small, unit)
+		f.putAll(t, b, single, cut)
+		second := seal.SealedLen(unit) // where the cut file's second part begins
+		whole := seal.SealedSize(cut.Size, unit)
+		for _, flip := range []struct {
+			file     File
+			at, good int64 // good: plain bytes that have to come out at least
+		}{
+			{single, 0, small}, {single, seal.HeaderSize - 1, small}, {single, seal.HeaderSize, 0},
+			{single, seal.SegmentSize - 1, 0}, {single, seal.SegmentSize, seal.SegmentSize / 2},
+			{single, seal.SealedLen(small) - 1, small - seal.SegmentSize},
+			{cut, second - 1, unit - seal.SegmentSize}, {cut, second, cut.Size},
+			{cut, second + seal.HeaderSize, unit}, {cut, whole - 1, cut.Size - seal.SegmentSize},
+		} {
+			key := f.row(t, flip.file.ID).blobKey
+			turn := func(sealed []byte) []byte { sealed[flip.at] ^= 0x10; return sealed }
+			f.rewrite(t, key, turn)
+			got, err := f.readUntil(t, flip.file)
+			n := int64(len(got))
+			if n < flip.good || !bytes.Equal(got, content(flip.file)[:n]) {
+				t.Errorf("I3: of %s %d bytes came out, the damage is at %d", flip.file.Path, n, flip.at)
+			}
+			if n < flip.file.Size {
+				wantErr(t, "I3: read a changed object", err, ErrDamaged)
+			} else if err != nil || flip.good < flip.file.Size {
+				t.Errorf("I3: all of %s came out with damage at %d: %v", flip.file.Path, flip.at, err)
+			}
+			f.rewrite(t, key, turn)
+			f.wantSame(t, flip.file)
+		}
+	})
+}
+
+// readUntil reads a file as far as it gives bytes.
+func (f *fixture) readUntil(t testing.TB, file File) ([]byte, error) {
+	t.Helper()
+	o, err := f.OpenFile(t.Context(), f.own(), file.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(o)
+	return got, errors.Join(err, o.Close())
+}
+
 // TestShortObjectIsNoDamage: the source ended early, which a repeat may mend.
 func TestShortObjectIsNoDamage(t *testing.T) {
 	t.Parallel()

@@ -37,8 +37,9 @@ type fixture struct {
 	service   func() *Service                            // a further process on the same database and store
 	serviceOn func(d *db.DB, store *blob.Store) *Service // one with handles of its own
 
-	unit     int64 // the smallest part that the store takes before a last one
-	lastWins bool  // the store keeps of two attempts at a part the later one only
+	folders  []string // where the store keeps everything; none for one in memory
+	unit     int64    // the smallest part that the store takes before a last one
+	lastWins bool     // the store keeps of two attempts at a part the later one only
 }
 
 type clock struct {

@@ -55,7 +55,7 @@ func twoProcesses(t *testing.T, kind storeKind, engine db.Engine) {
 		f = newFixture(t, testenv.Open(t, database), Settings{})
 		other = f.store // memory has no second handle
 	} else {
-		open := kind.begin(t)
+		open, _ := kind.begin(t)
 		f = kind.fixture(t, testenv.Open(t, database), open)
 		other = openStore(t, open)
 	}

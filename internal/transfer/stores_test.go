@@ -13,23 +13,24 @@ type storeKind struct {
 	name     string
 	unit     int64 // as in fixture
 	lastWins bool
-	// begin makes an empty store and gives what opens it, as often as wanted.
-	begin func(t *testing.T) (open func() (*blob.Store, error))
+	// begin makes an empty store. It gives what opens it, as often as wanted, and
+	// the folders in which it keeps everything.
+	begin func(t *testing.T) (open func() (*blob.Store, error), folders []string)
 }
 
 func storeKinds() []storeKind {
 	return []storeKind{
-		{"directory", 100, false, func(t *testing.T) func() (*blob.Store, error) {
+		{"directory", 100, false, func(t *testing.T) (func() (*blob.Store, error), []string) {
 			root := t.TempDir()
-			return func() (*blob.Store, error) { return blob.OpenDir(blob.DirOptions{Root: root}) }
+			return func() (*blob.Store, error) { return blob.OpenDir(blob.DirOptions{Root: root}) }, []string{root}
 		}},
-		{"s3", 5 * mib, true, func(t *testing.T) func() (*blob.Store, error) {
+		{"s3", 5 * mib, true, func(t *testing.T) (func() (*blob.Store, error), []string) {
 			s := testenv.S3(t)
 			return func() (*blob.Store, error) {
 				return blob.OpenS3(blob.S3Options{
 					Bucket: s.Bucket, Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey,
 				})
-			}
+			}, s.Folders
 		}},
 	}
 }
@@ -41,7 +42,9 @@ func eachStore(t *testing.T, test func(t *testing.T, f *fixture)) {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			testenv.EachEngine(t, func(t *testing.T, database func(testing.TB) *db.DB) {
-				f := kind.fixture(t, database(t), kind.begin(t))
+				open, folders := kind.begin(t)
+				f := kind.fixture(t, database(t), open)
+				f.folders = folders
 				test(t, f)
 				f.checkRows(t)
 			})

@@ -4,7 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
+	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,11 +88,15 @@ func wholeWay(t *testing.T, f *fixture) {
 			t.Errorf("file %s came back different: %v", file.Path, err)
 		}
 	}
-	f.wantNoise(t, files)
+	unfinished := f.begin(t, LinkFields{})
+	cut := f.declareCut(t, unfinished, "folder/unfinished.mov", f.unit+7, f.unit)
+	f.putSome(t, unfinished, cut, 1)
+	f.wantNoise(t, append(files, cut))
 }
 
 // wantNoise proves I4: what the store holds of these files has no plain bytes,
-// names or dates in it, and neither have the names of its objects.
+// names or dates in it, and neither have the names of its objects. Of a store
+// that lasts, what lies on the disk beneath it is read, past the store.
 func (f *fixture) wantNoise(t testing.TB, files []File) {
 	t.Helper()
 	var forbidden [][]byte
@@ -98,11 +107,30 @@ func (f *fixture) wantNoise(t testing.TB, files []File) {
 			forbidden = append(forbidden, plain[off:off+16])
 		}
 	}
-	objects, _ := f.bucket(t)
-	if len(objects) == 0 {
-		t.Error("I4: there are no objects to look at")
+	held := f.objects(t)
+	for _, folder := range f.folders {
+		maps.Copy(held, readFolder(t, folder))
 	}
-	for _, o := range objects {
+	var total int
+	for name, sealed := range held {
+		total += len(sealed)
+		for _, plain := range forbidden {
+			if bytes.Contains(sealed, plain) || strings.Contains(name, string(plain)) {
+				t.Errorf("I4: %q stands in the store, in %s", plain, name)
+			}
+		}
+	}
+	if total == 0 {
+		t.Error("I4: there are no bytes to look at")
+	}
+}
+
+// objects reads every object as the store gives it.
+func (f *fixture) objects(t testing.TB) map[string][]byte {
+	t.Helper()
+	held := map[string][]byte{}
+	infos, _ := f.bucket(t)
+	for _, o := range infos {
 		r, err := f.store.Range(t.Context(), o.Key, 0, o.Size)
 		if err != nil {
 			t.Fatal(err)
@@ -111,10 +139,24 @@ func (f *fixture) wantNoise(t testing.TB, files []File) {
 		if err := errors.Join(err, r.Close()); err != nil {
 			t.Fatal(err)
 		}
-		for _, plain := range forbidden {
-			if bytes.Contains(sealed, plain) || bytes.Contains([]byte(o.Key), plain) {
-				t.Errorf("I4: %q stands in the store", plain)
-			}
-		}
+		held[o.Key] = sealed
 	}
+	return held
+}
+
+// readFolder reads every file in a folder, which need not be there.
+func readFolder(t testing.TB, folder string) map[string][]byte {
+	t.Helper()
+	held := map[string][]byte{}
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		held[path], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return held
 }
