@@ -108,8 +108,12 @@ func (f *fixture) wantNoise(t testing.TB, files []File) {
 		}
 	}
 	held := f.objects(t)
+	through := len(held)
 	for _, folder := range f.folders {
 		maps.Copy(held, readFolder(t, folder))
+	}
+	if len(f.folders) > 0 && len(held) < 2*through {
+		t.Errorf("I4: the folders hold %d files for %d objects", len(held)-through, through)
 	}
 	var total int
 	for name, sealed := range held {
