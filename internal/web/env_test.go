@@ -32,6 +32,7 @@ type env struct {
 	client *http.Client
 	clock  *clock
 	fault  *fault
+	store  *blob.Store
 	log    *logBuffer
 	// document is held to every JSON answer that do gets.
 	document *documented
@@ -72,8 +73,9 @@ func newEnv(t *testing.T, change func(*Options)) *env {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	e.must(err)
 	e.base = "http://" + l.Addr().String()
+	e.store = blob.OpenMem(blob.MemOptions{Fault: e.fault.strike})
 	transfers := transfer.New(transfer.Options{
-		DB: d, Blobs: blob.OpenMem(blob.MemOptions{Fault: e.fault.strike}), Accounts: accounts, Mail: outbox,
+		DB: d, Blobs: e.store, Accounts: accounts, Mail: outbox,
 		Settings: transfer.Settings{PublicURL: e.base}, Now: e.clock.time, Log: log,
 	})
 	o := Options{
