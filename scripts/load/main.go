@@ -37,6 +37,9 @@ func main() {
 	if len(os.Args) == 4 && os.Args[1] == "write" {
 		exit(write(os.Args[2], os.Args[3]))
 	}
+	if len(os.Args) == 5 && os.Args[1] == "bare" {
+		exit(bare(ctx, os.Args[2], os.Args[3], os.Args[4]))
+	}
 	var p plan
 	flag.Float64Var(&p.gib, "gib", 1, "GiB to send in each part of the run")
 	flag.IntVar(&p.files, "files", 2000, "number of small files to send")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,55 +70,90 @@ func manySizes(total int64) []int64 {
 func sendBoth(ctx context.Context, p plan, s *server, what string, sizes []int64) error {
 	folder := filepath.Join(p.dir, "folder")
 	defer func() { _ = os.RemoveAll(folder) }()
-	names, err := writeFolder(folder, sizes)
-	if err != nil {
+	if err := writeFolder(folder, sizes); err != nil {
 		return err
 	}
 	var total int64
 	for _, n := range sizes {
 		total += n
 	}
-	var bare, ours time.Duration
-	var peak float64
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	gib := sendRounds * float64(total) / (1 << 30)
+	var bare, ours spent
 	for range sendRounds {
-		took, err := sendBare(ctx, s, names, sizes)
-		if err != nil {
+		if err := bare.add(exec.CommandContext(ctx, self, "bare", s.base, s.slug, folder)); err != nil {
 			return fmt.Errorf("the bare client: %w", err)
 		}
-		bare += took
-		took, memory, err := sendByApp(ctx, p, s, folder)
-		if err != nil {
+		cmd := exec.CommandContext(ctx, p.app, "send", folder, "--to", s.base+"/u/"+s.slug, "--from", "bench@example.com", "--json")
+		cmd.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH")}
+		if err := ours.add(cmd); err != nil {
 			return fmt.Errorf("app send: %w", err)
 		}
-		ours, peak = ours+took, max(peak, memory)
 	}
-	rate := func(d time.Duration) string {
-		return fmt.Sprintf("%.0f MiB/s", sendRounds*float64(total)/mib/d.Seconds())
+	rate := func(of spent) string {
+		return fmt.Sprintf("%.0f MiB/s, CPU %.2f s a GiB", 1024*gib/of.time.Seconds(), of.cpu.Seconds()/gib)
 	}
 	figure(what+": bare client", rate(bare), "")
 	figure(what+": app send", rate(ours), "")
-	figure(what+": of the bare client's", fmt.Sprintf("%.0f %%", 100*bare.Seconds()/ours.Seconds()), "80 %")
-	figure(what+": peak memory of app send", fmt.Sprintf("%.1f MiB", peak), "64 MiB")
+	figure(what+": of the bare client's", fmt.Sprintf("%.0f %%", 100*bare.time.Seconds()/ours.time.Seconds()), "80 %")
+	figure(what+": peak memory of app send", fmt.Sprintf("%.1f MiB", ours.peak), "64 MiB")
 	return nil
 }
 
-func writeFolder(folder string, sizes []int64) ([]string, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, err
+// spent is what the runs of a command took together, and their peak memory in
+// MiB.
+type spent struct {
+	time, cpu time.Duration
+	peak      float64
+}
+
+// add runs a command and watches its memory.
+func (s *spent) add(cmd *exec.Cmd) error {
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return err
 	}
-	names := make([]string, len(sizes))
+	gone := make(chan error, 1)
+	go func() { gone <- cmd.Wait() }()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-gone:
+			s.time += time.Since(began)
+			s.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, errs.String())
+			}
+			return nil
+		case <-tick.C:
+			if now, err := memory(cmd.Process.Pid, "VmHWM"); err == nil { // else it is just ending
+				s.peak = max(s.peak, now)
+			}
+		}
+	}
+}
+
+func writeFolder(folder string, sizes []int64) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
 	for i, size := range sizes {
-		names[i] = filepath.Join(folder, fmt.Sprintf("HLD_%05d.JPG", i))
-		f, err := os.Create(names[i])
+		f, err := os.Create(filepath.Join(folder, fmt.Sprintf("HLD_%05d.JPG", i)))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		_, err = io.CopyN(f, rand.NewChaCha8([32]byte{byte(i), byte(i >> 8)}), size)
 		if err := errors.Join(err, f.Close()); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return names, nil
+	return nil
 }
 
 // filePart is a part of a file on the disk.
@@ -127,18 +163,29 @@ type filePart struct {
 	from, to int64
 }
 
-// sendBare declares the files and PUTs their parts from the disk, without a
-// checksum, a comparison or a bar.
-func sendBare(ctx context.Context, s *server, names []string, sizes []int64) (time.Duration, error) {
-	g, err := newGuest(ctx, s, sendInFlight)
+// bare is a client that does no more than it has to: it declares the files of a
+// folder and PUTs their parts from the disk, without a checksum, a comparison or a
+// bar. It is a process of its own, as app send is.
+func bare(ctx context.Context, base, slug, folder string) error {
+	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer g.client.CloseIdleConnections()
-	began := time.Now()
+	names, sizes := make([]string, len(entries)), make([]int64, len(entries))
+	for i, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		names[i], sizes[i] = filepath.Join(folder, e.Name()), info.Size()
+	}
+	g, err := newGuest(ctx, &server{base: base, slug: slug}, sendInFlight)
+	if err != nil {
+		return err
+	}
 	parts, err := g.declareFiles(ctx, names, sizes)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	queue := make(chan filePart, len(parts))
 	for _, p := range parts {
@@ -158,11 +205,10 @@ func sendBare(ctx context.Context, s *server, names []string, sizes []int64) (ti
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return 0, err
+		return err
 	}
 	var done map[string]any
-	err = g.call(ctx, "POST", "/api/v1/transfers/"+g.id+"/complete", map[string]any{}, &done)
-	return time.Since(began), err
+	return g.call(ctx, "POST", "/api/v1/transfers/"+g.id+"/complete", map[string]any{}, &done)
 }
 
 func (g *guest) declareFiles(ctx context.Context, names []string, sizes []int64) (parts []filePart, err error) {
@@ -208,28 +254,4 @@ func (g *guest) putFile(ctx context.Context, p filePart) error {
 		err = fmt.Errorf("PUT part %d: %s: %s", p.n, resp.Status, answer)
 	}
 	return err
-}
-
-// sendByApp runs the command and watches its memory.
-func sendByApp(ctx context.Context, p plan, s *server, folder string) (took time.Duration, peak float64, err error) {
-	cmd := exec.CommandContext(ctx, p.app, "send", folder, "--to", s.base+"/u/"+s.slug, "--from", "bench@example.com", "--json")
-	cmd.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH")}
-	began := time.Now()
-	if err := cmd.Start(); err != nil {
-		return 0, 0, err
-	}
-	gone := make(chan error, 1)
-	go func() { gone <- cmd.Wait() }()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-gone:
-			return time.Since(began), peak, err
-		case <-tick.C:
-			if now, err := memory(cmd.Process.Pid, "VmHWM"); err == nil { // else it is just ending
-				peak = max(peak, now)
-			}
-		}
-	}
 }
