@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func benchSend(ctx context.Context, p plan) error {
 		err = errors.Join(
 			sendBoth(ctx, p, s, store.name+", 2 files", []int64{total / 2, total / 2}),
 			sendBoth(ctx, p, s, fmt.Sprintf("%s, %d files", store.name, manyFiles), manySizes(total)),
-			s.stop())
+			s.stop(), os.RemoveAll(filepath.Join(p.dir, "send-"+store.name)))
 		if err != nil {
 			return err
 		}
@@ -113,7 +114,7 @@ type spent struct {
 // add runs a command and watches its memory.
 func (s *spent) add(cmd *exec.Cmd) error {
 	var errs bytes.Buffer
-	cmd.Stderr = &errs
+	cmd.Stderr, cmd.SysProcAttr = &errs, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return err
