@@ -71,7 +71,7 @@ func newRoot(inv *invocation) *cobra.Command {
 	root.SetErr(inv.io.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return userError{err} })
 	root.AddCommand(newServe(inv), newSeed(inv), newConfig(inv), newKeys(inv), newVersion(inv), newSend(inv), newGet(inv))
-	root.AddCommand(newWorker(inv), newJobs(inv), newMigrate(inv), newReconcile(inv))
+	root.AddCommand(newWorker(inv), newJobs(inv), newMigrate(inv), newReconcile(inv), newScrub(inv))
 	root.AddCommand(newAccount(inv))
 	return root
 }

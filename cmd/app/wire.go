@@ -170,6 +170,7 @@ func (p *parts) openServices(r role) (err error) {
 			Unfinished: p.cfg.Retention.Unfinished, Complete: p.cfg.Retention.Complete, Undo: atOnce(p.cfg.Retention.Undo),
 			WarnBefore: p.cfg.Retention.WarnBefore, MaxAge: p.cfg.Transfer.MaxAge, Grace: atOnce(p.cfg.Sweep.Grace), MaxFiles: int64(p.cfg.Limits.MaxFiles),
 			PublicURL: p.cfg.PublicURL(r.listens), OperatorEmail: p.cfg.Mail.AdminEmail,
+			ScrubBytes: int64(p.cfg.Scrub.BytesPerDay), ScrubAgain: p.cfg.Scrub.AgainAfter,
 		},
 		Observe: p.metrics.upkeep(),
 	})
@@ -234,6 +235,7 @@ func (p *parts) jobs() []jobs.Job {
 func (p *parts) chores() []jobs.Chore {
 	chores := []jobs.Chore{
 		{Name: "transfer.sweep", Every: p.cfg.Sweep.Every, Timeout: 10 * time.Minute, Run: p.transfers.Sweep},
+		{Name: "transfer.scrub", Every: p.cfg.Sweep.Every, Timeout: time.Hour, Run: p.transfers.Scrub},
 		{Name: "account.sweep", Every: p.cfg.Sweep.Every, Run: p.accounts.Sweep},
 	}
 	if p.sendsMail() {

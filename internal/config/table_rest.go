@@ -105,7 +105,11 @@ func (c *Config) upkeepKeys() []key {
 		},
 		{
 			name: "scrub.bytes_per_day", unit: "bytes a day", def: "5GiB", bind: size(&c.Scrub.BytesPerDay, 0, 1024*TiB),
-			doc: "Stored bytes that are read back and authenticated each day. 0 is none. Buckets may bill what is read.",
+			doc: "Stored bytes that are read back and authenticated each day, spread over the day. 0 is none. Buckets may bill what is read.",
+		},
+		{
+			name: "scrub.again_after", def: "20d", bind: duration(&c.Scrub.AgainAfter, time.Second, longest),
+			doc: "A stored file is read back once in so long at most, the longest unchecked first. With 30d what is read in a month is never more than what is stored.",
 		},
 	}
 }

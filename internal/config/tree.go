@@ -164,6 +164,7 @@ type Sweep struct {
 // Scrub is the slow check of stored bytes.
 type Scrub struct {
 	BytesPerDay ByteSize // 0: off
+	AgainAfter  time.Duration
 }
 
 // Worker is the handling of jobs.

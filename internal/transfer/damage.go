@@ -14,7 +14,7 @@ import (
 const (
 	countDamage = `UPDATE transfers SET damage_found = damage_found + 1 WHERE id = $1`
 	// $2 is when the object was first missed; NULL where its bytes are wrong.
-	markDamaged = `UPDATE files SET state = 'damaged', lost_since = $2 WHERE id = $1 AND state = 'stored'`
+	markDamaged = `UPDATE files SET state = 'damaged', lost_since = $2, scrub_part = 0 WHERE id = $1 AND state = 'stored'`
 	recoverFile = `UPDATE files SET state = 'stored', lost_since = NULL, looks = 0 WHERE id = $1 AND state = 'damaged'`
 )
 

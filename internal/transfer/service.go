@@ -34,6 +34,9 @@ type Settings struct {
 	MaxFiles    int64         // of one transfer, 1,000,000
 	PublicURL   string        // without a slash at the end; for links in mail
 
+	ScrubBytes int64         // sealed bytes that Scrub reads a day; 0: none
+	ScrubAgain time.Duration // Scrub reads a file back once in so long at most
+
 	OperatorEmail string // who is told of damage beside its studio; "": nobody
 }
 

@@ -28,15 +28,10 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	defer s.yieldChore(ctx, choreSweep)
-	ctx, release := hold(ctx, sweepLease, func(ctx context.Context) error {
-		ok, err := s.leaseChore(ctx, choreSweep)
-		if err == nil && !ok {
-			err = errLeaseLost
-		}
-		return err
-	})
-	defer release()
+	return s.holdChore(ctx, choreSweep, s.sweepAll)
+}
+
+func (s *Service) sweepAll(ctx context.Context) error {
 	var errs []error
 	for _, step := range []struct {
 		name string
