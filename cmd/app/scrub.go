@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/config"
 	"github.com/lenzeye/lenzeye/internal/transfer"
 )
@@ -56,9 +54,12 @@ something is not.`,
 			}
 			o.Older, o.TransferID = f.older, f.transfer
 			return inv.withParts(cmd, role{}, func(ctx context.Context, p *parts) error {
-				var err error
-				if o.AccountID, err = p.accountNamed(ctx, f.account); err != nil {
-					return err
+				if f.account != "" {
+					a, err := p.findAccount(ctx, f.account)
+					if err != nil {
+						return err
+					}
+					o.AccountID = a.ID
 				}
 				return scrub(ctx, inv, p, o, f)
 			})
@@ -72,22 +73,6 @@ something is not.`,
 	addSettings(cmd)
 	hideSettings(cmd)
 	return cmd
-}
-
-// accountNamed finds a studio by address or id; "" is none.
-func (p *parts) accountNamed(ctx context.Context, name string) (string, error) {
-	if name == "" {
-		return "", nil
-	}
-	find := p.accounts.ByID
-	if strings.Contains(name, "@") {
-		find = p.accounts.ByEmail
-	}
-	a, err := find(ctx, name)
-	if errors.Is(err, account.ErrNotFound) {
-		return "", userError{fmt.Errorf("--account %s: there is no such account", name)}
-	}
-	return a.ID, err
 }
 
 // scrubbed is what `app scrub --json` prints.
