@@ -72,7 +72,7 @@ func newRoot(inv *invocation) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return userError{err} })
 	root.AddCommand(newServe(inv), newSeed(inv), newConfig(inv), newKeys(inv), newVersion(inv), newSend(inv), newGet(inv))
 	root.AddCommand(newWorker(inv), newJobs(inv), newMigrate(inv), newReconcile(inv), newScrub(inv))
-	root.AddCommand(newAccount(inv))
+	root.AddCommand(newAccount(inv), newBackup(inv), newRestore(inv))
 	return root
 }
 

@@ -274,6 +274,7 @@ const (
 	leaseChore  = `UPDATE chores SET lease_owner = $2, lease_until = $3
 WHERE name = $1 AND (lease_until <= $4 OR lease_owner = $2)`
 	endFileLeases  = `UPDATE files SET lease_owner = NULL, lease_until = NULL WHERE lease_until IS NOT NULL`
+	forgetWalk     = `UPDATE chores SET cursor = '' WHERE name = $1`
 	endChoreLeases = `UPDATE chores SET lease_owner = NULL, lease_until = 0 WHERE lease_owner IS NOT NULL`
 	yieldChore     = `UPDATE chores SET lease_owner = NULL, lease_until = 0, last_run_at = $3
 WHERE name = $1 AND lease_owner = $2`

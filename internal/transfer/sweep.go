@@ -114,6 +114,19 @@ func (s *Service) do(ctx context.Context, kind string, ids []string, run func(co
 	return errors.Join(errs...)
 }
 
+// LookOnly makes the next walk through the bucket one that only reports, as the
+// first one ever, for a database that was put back from a backup.
+func (s *Service) LookOnly(ctx context.Context) error {
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, forgetWalk, choreOrphans)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("begin the walks anew: %w", err)
+	}
+	return nil
+}
+
 func (s *Service) sweepSealing(ctx context.Context) error {
 	ids, err := queryAll(ctx, s.db, scanOne[string], sealingDue, s.micros(), sweepBatch)
 	if err != nil {
