@@ -125,13 +125,10 @@ func (p *parts) openFolder(r role) error {
 // openBlobs opens the bucket if one is named, else a folder of data.dir. A
 // bucket is not asked here: /readyz tells whether it answers.
 func (p *parts) openBlobs(r role) (err error) {
-	if c := p.cfg.S3; p.cfg.UsesBucket() {
-		p.blobs, err = blob.OpenS3(blob.S3Options{
-			Bucket: c.Bucket, Endpoint: p.cfg.S3Endpoint(), Region: c.Region,
-			AccessKey: c.AccessKey.Reveal(), SecretKey: c.SecretKey.Reveal(), VirtualHost: !c.PathStyle,
-			PoolSize: c.Pool, MaxStreams: p.cfg.MaxStreams(r.memory), Attempts: c.Attempts,
-			ConnectTimeout: c.ConnectTimeout, ReadTimeout: c.ReadTimeout, Observe: p.metrics.blob, Log: p.log,
-		})
+	if p.cfg.UsesBucket() {
+		o := bucketOptions(p.cfg, r.memory)
+		o.Observe, o.Log = p.metrics.blob, p.log
+		p.blobs, err = blob.OpenS3(o)
 	} else {
 		p.blobs, err = blob.OpenDir(blob.DirOptions{
 			Root: filepath.Join(p.cfg.Data.Dir, "blobs"), MinFree: int64(p.cfg.Storage.MinFree),
@@ -143,6 +140,17 @@ func (p *parts) openBlobs(r role) (err error) {
 	}
 	p.onClose(p.blobs.Close)
 	return nil
+}
+
+// bucketOptions are those of the configured bucket.
+func bucketOptions(cfg *config.Config, memory int64) blob.S3Options {
+	c := cfg.S3
+	return blob.S3Options{
+		Bucket: c.Bucket, Endpoint: cfg.S3Endpoint(), Region: c.Region,
+		AccessKey: c.AccessKey.Reveal(), SecretKey: c.SecretKey.Reveal(), VirtualHost: !c.PathStyle,
+		PoolSize: c.Pool, MaxStreams: cfg.MaxStreams(memory), Attempts: c.Attempts,
+		ConnectTimeout: c.ConnectTimeout, ReadTimeout: c.ReadTimeout,
+	}
 }
 
 // openServices joins the services. Queue and transfers know each other, so the

@@ -179,8 +179,13 @@ func (c *BucketCheck) Run(ctx context.Context) Report {
 			c.o.Progress(i, len(all)+1, capability.name)
 			row, timedOut := c.try(ctx, capability, report.Rows)
 			report.Rows = append(report.Rows, row)
-			if over = c.over(ctx, timedOut); capability.name == namePut && row.passed() {
+			switch {
+			case capability.name == nameBucket && c.problem != nil:
+				over = "the bucket was not reached"
+			case capability.name == namePut && row.passed():
 				endStall = c.startStall(ctx)
+			case timedOut && c.isSilent(ctx):
+				over = "the bucket stopped answering"
 			}
 			continue
 		}
@@ -195,20 +200,12 @@ func (c *BucketCheck) Run(ctx context.Context) Report {
 	return report
 }
 
-// over tells why trying more is of no use.
-func (c *BucketCheck) over(ctx context.Context, timedOut bool) string {
-	if c.problem != nil {
-		return "the bucket was not reached"
-	}
-	if !timedOut || ctx.Err() != nil {
-		return ""
-	}
+// isSilent tells whether trying more is of no use.
+func (c *BucketCheck) isSilent(ctx context.Context) bool {
 	limited, cancel := context.WithTimeout(ctx, c.o.S3.ConnectTimeout)
 	defer cancel()
-	if _, status := answer(c.answers(limited)); limited.Err() != nil || status >= 500 {
-		return "the bucket stopped answering"
-	}
-	return ""
+	_, status := answer(c.answers(limited))
+	return limited.Err() != nil || status >= 500
 }
 
 // try makes one row.

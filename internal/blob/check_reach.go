@@ -247,8 +247,10 @@ func tryEndpoint(ctx context.Context, c *BucketCheck) (string, error) {
 func tryCredentials(_ context.Context, c *BucketCheck) (string, error) {
 	setting, ok := errors.AsType[*SettingError](c.problem)
 	switch {
-	case ok && (setting.Setting == SettingBucket || setting.Setting == SettingRegion):
+	case ok && setting.Setting == SettingBucket:
 		return "", nil
+	case ok && setting.Setting == SettingRegion:
+		return "", &remark{ResultSkipped, "it rests on the right region", ""}
 	case c.problem != nil:
 		return "", c.advised(c.problem)
 	case c.skew.Abs() >= skewRefused:
@@ -260,6 +262,10 @@ func tryCredentials(_ context.Context, c *BucketCheck) (string, error) {
 }
 
 func tryBucket(_ context.Context, c *BucketCheck) (string, error) {
+	setting, ok := errors.AsType[*SettingError](c.problem)
+	if ok && setting.Setting != SettingBucket && setting.Setting != SettingRegion {
+		return "", &remark{ResultSkipped, "it rests on " + nameCredentials, ""}
+	}
 	if c.problem != nil {
 		return "", c.advised(c.problem)
 	}

@@ -52,8 +52,8 @@ const (
 func accessRows() []capability {
 	return []capability{
 		{name: nameEndpoint, needed: true, try: tryEndpoint},
-		{name: nameCredentials, needed: true, try: tryCredentials},
-		{name: nameBucket, needed: true, action: "s3:ListBucket", try: tryBucket},
+		{name: nameCredentials, needed: true, after: nameEndpoint, try: tryCredentials},
+		{name: nameBucket, needed: true, after: nameEndpoint, action: "s3:ListBucket", try: tryBucket},
 	}
 }
 
