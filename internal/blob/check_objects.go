@@ -137,10 +137,21 @@ func tryHead(ctx context.Context, c *BucketCheck) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err = c.store.Head(ctx, absent); !errors.Is(err, ErrNotFound) {
-		return "", errors.Join(errors.New("an object that is not there is not answered with 404"), err)
+	return "", c.absent(ctx, absent, "it describes an object that is not there")
+}
+
+// absent wants no object under a key. Who may not list a bucket is not told.
+func (c *BucketCheck) absent(ctx context.Context, key, otherwise string) error {
+	_, err := c.store.Head(ctx, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case errors.Is(err, ErrDenied):
+		return &remark{ResultFailed, "an object that is not there is answered with 403 in place of 404", c.allow("s3:ListBucket")}
+	case err != nil:
+		return err
 	}
-	return "", nil
+	return errors.New(otherwise)
 }
 
 func tryGet(ctx context.Context, c *BucketCheck) (string, error) {
@@ -188,11 +199,7 @@ func tryPutCut(ctx context.Context, c *BucketCheck) (string, error) {
 	if err := pause(ctx, c.settles()); err != nil {
 		return "", err
 	}
-	info, err := c.store.Head(ctx, key)
-	if err == nil {
-		return "", fmt.Errorf("%d of %d bytes were sent, and the bucket has an object of %d", checkCut/2, checkCut, info.Size)
-	}
-	if !errors.Is(err, ErrNotFound) {
+	if err := c.absent(ctx, key, fmt.Sprintf("of %d bytes half were sent, and the bucket has an object", checkCut)); err != nil {
 		return "", err
 	}
 	return "a new try has a new key", nil
@@ -262,9 +269,9 @@ func tryDelete(ctx context.Context, c *BucketCheck) (string, error) {
 			return "", fmt.Errorf("%s: %w", times, err)
 		}
 	}
-	if _, err = c.store.Head(ctx, key); !errors.Is(err, ErrNotFound) {
+	if err := c.absent(ctx, key, "the object is still found right after it was deleted"); err != nil {
 		c.note(key)
-		return "", errors.Join(errors.New("the object is still found right after it was deleted"), err)
+		return "", err
 	}
 	listed, err := c.isListed(ctx, key)
 	if err != nil || listed {

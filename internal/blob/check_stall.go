@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptrace"
 	"sync"
 	"time"
 
@@ -107,8 +108,8 @@ func tryStall(ctx context.Context, c *BucketCheck) (string, error) {
 	if err := pause(ctx, c.settles()); err != nil {
 		return "", err
 	}
-	if _, err := c.store.Head(ctx, o.key); !errors.Is(err, ErrNotFound) {
-		return "", errors.Join(errors.New("an object came of half a body"), err)
+	if err := c.absent(ctx, o.key, "an object came of half a body"); err != nil {
+		return "", err
 	}
 	if o.took >= c.o.Stall {
 		return fmt.Sprintf("the bucket waits longer than %s", c.o.Stall), nil
@@ -130,6 +131,8 @@ func (c *BucketCheck) sendStalling(ctx context.Context, key string, body *stalli
 	defer t.CloseIdleConnections()
 	defer body.Close()
 	client := s3.New(o.client(t, c.b.writes.Options().Retryer), func(so *s3.Options) { so.APIOptions = c.b.writes.Options().APIOptions })
+	// An answer too comes while the body is silent, and would wait for its end.
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { body.Close() }})
 	size := int64(checkCut)
 	_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &c.b.name, Key: &key, ContentLength: &size, Body: body})
 	return err
