@@ -161,6 +161,10 @@ func (inv *invocation) fixBucket(ctx context.Context, c *blob.BucketCheck, f s3C
 	}
 	for _, plan := range plans {
 		change, err := plan(ctx)
+		if errors.Is(err, blob.ErrUnsupported) {
+			fmt.Fprintf(inv.io.err, "Nothing was changed: %v\n", err)
+			continue
+		}
 		if err != nil {
 			return causeOf(ctx, err)
 		}

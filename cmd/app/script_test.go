@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"ready": cmdReady,
 			"mode":  cmdMode,
 
+			"bucket":    cmdBucket(t),
 			"grab":      cmdGrab,
 			"fill":      cmdFill,
 			"arrived":   cmdArrived,
