@@ -102,6 +102,16 @@ func (c *BucketCheck) drop(ctx context.Context, u Upload) error {
 	return nil
 }
 
+// tidy takes objects away before the end. What it leaves is left to clean, whose
+// row says why.
+func (c *BucketCheck) tidy(ctx context.Context, keys ...string) {
+	for _, key := range keys {
+		if c.delete(ctx, key) != nil {
+			return
+		}
+	}
+}
+
 // cleanUploads aborts what is unfinished under the prefix, which may be what a
 // lost answer began.
 func (c *BucketCheck) cleanUploads(ctx context.Context, others *int) error {

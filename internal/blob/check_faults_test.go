@@ -141,13 +141,12 @@ func TestCheckFaults(t *testing.T) {
 	}{
 		"no deletes": {
 			on(isOp(OpDelete), refuse(403, "AccessDenied")),
-			map[string]Result{"delete": ResultFailed, "cleanup": ResultFailed, "complete-again": ResultFailed, "if-none-match": ResultNo,
-				"checksums": ResultNo, "throughput-1": ResultNo, "throughput-8": ResultNo},
+			failed("delete", "cleanup"),
 			"delete", "403 AccessDenied", "Allow s3:DeleteObject on arn:aws:s3:::test-",
 		},
 		"no aborts": {
 			on(isOp(OpAbort), refuse(403, "AccessDenied")),
-			map[string]Result{"abort": ResultFailed, "abort-again": ResultSkipped, "cleanup": ResultFailed, "presign": ResultNo, "cors": ResultSkipped},
+			map[string]Result{"abort": ResultFailed, "abort-again": ResultSkipped, "cleanup": ResultFailed},
 			"abort", "403 AccessDenied", "Allow s3:AbortMultipartUpload on arn:aws:s3:::test-",
 		},
 		"no list": {
@@ -466,4 +465,68 @@ func TestCheckLeftovers(t *testing.T) {
 		t.Errorf("%+v", row)
 	}
 	isEmpty(t, direct)
+}
+
+// TestCheckVersions has a bucket that keeps every version. The check takes them
+// away where it may, and says where it may not.
+func TestCheckVersions(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		listed fault // in place of the versions
+		want   Result
+		found  string
+	}{
+		"allowed": {nil, ResultOK, "nothing is left"},
+		"denied":  {refuse(403, "AccessDenied"), ResultFailed, "403 AccessDenied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := &versions{kept: map[string]bool{}, listed: c.listed}
+			w, _ := faulty(t, v.serve)
+			report := w.checking(t, nil).Run(t.Context())
+			if row := report.row(t, "cleanup"); row.Result != c.want || !strings.Contains(row.Found, c.found) {
+				t.Errorf("%+v", row)
+			}
+			if left := len(v.kept); (left == 0) != (c.want == ResultOK) {
+				t.Errorf("%d versions are left", left)
+			}
+		})
+	}
+}
+
+// versions makes a server look like one with versioning: what was put stays
+// until its version is deleted.
+type versions struct {
+	listed fault
+	mu     sync.Mutex
+	kept   map[string]bool
+}
+
+func (v *versions) serve(w http.ResponseWriter, r *http.Request, server http.Handler) {
+	query := r.URL.Query()
+	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case query.Has("versioning"):
+		answering(http.StatusOK, versioningOn)(w, r, server)
+	case query.Has("versions") && v.listed != nil:
+		v.listed(w, r, server)
+	case query.Has("versions"):
+		var list strings.Builder
+		for key := range v.kept {
+			list.WriteString("<Version><Key>" + strings.ReplaceAll(key, "&", "&amp;") + "</Key><VersionId>one</VersionId></Version>")
+		}
+		answering(http.StatusOK, "<ListVersionsResult>"+list.String()+"</ListVersionsResult>")(w, r, server)
+	case query.Get("versionId") == "one" && r.Method == http.MethodDelete:
+		delete(v.kept, key)
+		w.WriteHeader(http.StatusNoContent)
+	case opOf(r) == OpPut && r.ContentLength != checkCut:
+		v.kept[key] = true
+		server.ServeHTTP(w, r)
+	default:
+		v.mu.Unlock() // a body may be silent for long
+		defer v.mu.Lock()
+		server.ServeHTTP(w, r)
+	}
 }

@@ -39,11 +39,7 @@ func (c *BucketCheck) throughput(ctx context.Context, streams int) (string, erro
 	if err != nil {
 		return "", err
 	}
-	for _, key := range keys {
-		if err := c.delete(ctx, key); err != nil {
-			return "", err
-		}
-	}
+	c.tidy(ctx, keys...)
 	all := size * int64(streams)
 	return fmt.Sprintf("%s up, %s down", rate(all, up), rate(all, down)), nil
 }

@@ -182,7 +182,8 @@ func tryCompleteAgain(ctx context.Context, c *BucketCheck) (string, error) {
 	if err := c.holds(ctx, s.upload.Key, s.object); err != nil {
 		return "", fmt.Errorf("after the repeat: %w", err)
 	}
-	return text, c.delete(ctx, s.upload.Key)
+	c.tidy(ctx, s.upload.Key)
+	return text, nil
 }
 
 // tryAbort ends an upload that has a part.

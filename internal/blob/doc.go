@@ -63,6 +63,11 @@
 // s3:ListMultipartUploadParts. The bucket may hold other things; they are never
 // touched. docs/s3.md has the policy, and what is special about Wasabi.
 //
+// BucketCheck tries all of this on a real bucket, under an account that nobody
+// has, `v1/0000000000000000…`, and takes away what it wrote whatever happens. A
+// write that was interrupted is waited for, so that nothing comes after. What a
+// check that was killed left, the next one removes after an hour.
+//
 // # The directory
 //
 //	v1/<account>/<object>                    an object of one Put: a file
