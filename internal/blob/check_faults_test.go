@@ -1,22 +1,13 @@
 package blob
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"io"
-	"math/rand/v2"
-	"net"
+	"maps"
 	"net/http"
-	"net/http/httptest"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -123,25 +114,29 @@ const (
 	lockOn       = `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>`
 )
 
-func TestCheckFaults(t *testing.T) {
-	t.Parallel()
-	failed := func(names ...string) map[string]Result {
-		rows := map[string]Result{}
-		for _, name := range names {
-			rows[name] = ResultFailed
-		}
-		return rows
+// faultCase is a fault and what a check makes of it.
+type faultCase struct {
+	fault  fault
+	rows   map[string]Result // besides the usual ones
+	row    string
+	found  string
+	advice string
+}
+
+func rowsFailed(names ...string) map[string]Result {
+	rows := map[string]Result{}
+	for _, name := range names {
+		rows[name] = ResultFailed
 	}
-	for name, c := range map[string]struct {
-		fault  fault
-		rows   map[string]Result // besides the usual ones
-		row    string
-		found  string
-		advice string
-	}{
+	return rows
+}
+
+// faultsOfServers are what keeps a bucket from passing, or from an option.
+func faultsOfServers() map[string]faultCase {
+	return map[string]faultCase{
 		"no deletes": {
 			on(isOp(OpDelete), refuse(403, "AccessDenied")),
-			failed("delete", "cleanup"),
+			rowsFailed("delete", "cleanup"),
 			"delete", "403 AccessDenied", "Allow s3:DeleteObject on arn:aws:s3:::test-",
 		},
 		"no aborts": {
@@ -151,7 +146,7 @@ func TestCheckFaults(t *testing.T) {
 		},
 		"no list": {
 			on(func(r *http.Request) bool { return opOf(r) == OpList }, refuse(403, "AccessDenied")),
-			failed("bucket", "read-after-write", "head", "list", "put-cut", "keys", "delete", "stall"), "bucket", "AccessDenied", "Allow s3:ListBucket",
+			rowsFailed("bucket", "read-after-write", "head", "list", "put-cut", "keys", "delete", "stall"), "bucket", "AccessDenied", "Allow s3:ListBucket",
 		},
 		"refuses checksums": {
 			on(carriesChecksum, refuse(400, "InvalidArgument")),
@@ -162,8 +157,21 @@ func TestCheckFaults(t *testing.T) {
 			"read-after-write", "right after it was written: the object is not found", "proxy or cache",
 		},
 		"complete once": {
-			secondComplete(), failed("complete-again"), "complete-again", "400 InvalidRequest", "use another one",
+			secondComplete(), rowsFailed("complete-again"), "complete-again", "400 InvalidRequest", "use another one",
 		},
+		"no multipart": {
+			on(isOp(OpCreateUpload), refuse(501, "NotImplemented")),
+			map[string]Result{"multipart": ResultFailed, "parts-any-order": ResultSkipped, "part-repeated": ResultSkipped,
+				"part-cut": ResultSkipped, "parts-listed": ResultSkipped, "uploads-listed": ResultSkipped, "complete": ResultSkipped,
+				"complete-again": ResultSkipped, "abort": ResultSkipped, "abort-again": ResultSkipped, "presign": ResultSkipped, "cors": ResultSkipped},
+			"multipart", "501 NotImplemented", "use another one",
+		},
+	}
+}
+
+// faultsOfSettings are what a bucket is set to.
+func faultsOfSettings() map[string]faultCase {
+	return map[string]faultCase{
 		"lifecycle of 7 days": {
 			on(hasQuery("lifecycle"), answering(200, lifecycleOf7)), nil,
 			"lifecycle", "end after 7 days", "app s3-check --fix-lifecycle",
@@ -184,14 +192,14 @@ func TestCheckFaults(t *testing.T) {
 			on(hasQuery("object-lock"), answering(200, lockOn)), map[string]Result{"object-lock": ResultWarning},
 			"object-lock", "until the lock", "Create Bucket",
 		},
-		"no multipart": {
-			on(isOp(OpCreateUpload), refuse(501, "NotImplemented")),
-			map[string]Result{"multipart": ResultFailed, "parts-any-order": ResultSkipped, "part-repeated": ResultSkipped,
-				"part-cut": ResultSkipped, "parts-listed": ResultSkipped, "uploads-listed": ResultSkipped, "complete": ResultSkipped,
-				"complete-again": ResultSkipped, "abort": ResultSkipped, "abort-again": ResultSkipped, "presign": ResultSkipped, "cors": ResultSkipped},
-			"multipart", "501 NotImplemented", "use another one",
-		},
-	} {
+	}
+}
+
+func TestCheckFaults(t *testing.T) {
+	t.Parallel()
+	all := faultsOfServers()
+	maps.Copy(all, faultsOfSettings())
+	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, direct := faulty(t, c.fault)
@@ -207,162 +215,6 @@ func TestCheckFaults(t *testing.T) {
 				isEmpty(t, direct)
 			} else if len(report.Left) == 0 {
 				t.Error("what is left is not named")
-			}
-		})
-	}
-}
-
-// TestCheckStoresCuts has a server that takes what arrived of a cut or stalled
-// body for the whole.
-func TestCheckStoresCuts(t *testing.T) {
-	t.Parallel()
-	var store *Store
-	keepsCuts := on(isOp(OpPut, OpPutPart), func(w http.ResponseWriter, r *http.Request, server http.Handler) {
-		got, err := io.ReadAll(r.Body)
-		if err == nil {
-			r.Body = io.NopCloser(bytes.NewReader(got))
-			server.ServeHTTP(w, r)
-			return
-		}
-		ctx := context.WithoutCancel(r.Context())
-		_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-		if n, err := strconv.Atoi(r.URL.Query().Get("partNumber")); err == nil {
-			_, err = store.PutPart(ctx, Upload{Key: key, ID: r.URL.Query().Get("uploadId")}, n, bytes.NewReader(got), int64(len(got)))
-			if err != nil {
-				t.Error(err)
-			}
-		} else if _, err := store.Put(ctx, key, bytes.NewReader(got), int64(len(got))); err != nil {
-			t.Error(err)
-		}
-		panic(http.ErrAbortHandler)
-	})
-	w, direct := faulty(t, keepsCuts)
-	store = openTestBucket(t, direct)
-	report := w.checking(t, nil).Run(t.Context())
-	want := usual(map[string]Result{"put-cut": ResultFailed, "part-cut": ResultFailed, "parts-listed": ResultFailed, "complete": ResultFailed, "complete-again": ResultSkipped, "stall": ResultFailed})
-	if diff := cmp.Diff(want, results(report, ResultNo, ResultWarning, ResultFailed, ResultSkipped)); diff != "" {
-		t.Errorf("rows: %s", diff)
-	}
-	isEmpty(t, direct)
-}
-
-// TestCheckStall tells how long a server waits for a silent body.
-func TestCheckStall(t *testing.T) {
-	t.Parallel()
-	for name, giveUp := range map[string]fault{
-		"says so": refuse(400, "RequestTimeout"),
-		"closes":  func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			impatient := on(isOp(OpPut), func(w http.ResponseWriter, r *http.Request, server http.Handler) {
-				if r.ContentLength != checkCut {
-					pass(w, r, server)
-					return
-				}
-				control := http.NewResponseController(w)
-				if err := control.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
-					t.Error(err)
-				}
-				if _, err := io.Copy(io.Discard, r.Body); err != nil {
-					giveUp(w, r, server)
-				}
-			})
-			w, _ := faulty(t, impatient)
-			report := w.checking(t, func(o *CheckOptions) { o.Stall = time.Minute }).Run(t.Context())
-			if row := report.row(t, "stall"); row.Result != ResultOK || !strings.Contains(row.Found, "gave up after") {
-				t.Errorf("%+v", row)
-			}
-		})
-	}
-}
-
-// TestCheckSilence has a server that stops answering in the middle.
-func TestCheckSilence(t *testing.T) {
-	t.Parallel()
-	var silent atomic.Bool
-	hang := func(_ http.ResponseWriter, r *http.Request, _ http.Handler) { <-r.Context().Done() }
-	w, _ := faulty(t, func(rw http.ResponseWriter, r *http.Request, server http.Handler) {
-		if opOf(r) == OpRange {
-			silent.Store(true)
-		}
-		if silent.Load() {
-			hang(rw, r, server)
-			return
-		}
-		pass(rw, r, server)
-	})
-	w.options.Attempts = 1
-	c := w.checking(t, func(o *CheckOptions) {
-		o.Timeout, o.S3.ConnectTimeout, o.S3.ReadTimeout = 200*time.Millisecond, 200*time.Millisecond, 300*time.Millisecond
-	})
-	report := c.Run(t.Context())
-	row := report.row(t, "read-after-write")
-	if row.Result != ResultFailed || !strings.Contains(row.Found, "no answer within 200ms") || report.Passed() {
-		t.Errorf("%+v", row)
-	}
-	if row := report.row(t, "multipart"); row.Result != ResultSkipped || row.Found != "the bucket stopped answering" {
-		t.Errorf("%+v", row)
-	}
-	if row := report.row(t, "cleanup"); row.Result != ResultFailed || len(report.Left) == 0 {
-		t.Errorf("%+v, %v", row, report.Left)
-	}
-}
-
-func TestCheckSettings(t *testing.T) {
-	t.Parallel()
-	web := httptest.NewServer(http.NotFoundHandler())
-	t.Cleanup(web.Close)
-	welcome := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>welcome</html>") }))
-	t.Cleanup(welcome.Close)
-	deaf, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { deaf.Close() })
-	skewed, _ := faulty(t, func(w http.ResponseWriter, r *http.Request, server http.Handler) {
-		w.Header().Set("Date", time.Now().Add(47*time.Minute).UTC().Format(http.TimeFormat))
-		refuse(403, "RequestTimeTooSkewed")(w, r, server)
-	})
-	for name, c := range map[string]struct {
-		edit    func(o *S3Options)
-		setting Setting
-		says    string
-		row     string
-	}{
-		"bucket":       {func(o *S3Options) { o.Bucket = "nobody-has-this" }, SettingBucket, `no bucket "nobody-has-this"`, "bucket"},
-		"region":       {func(o *S3Options) { o.Region = "eu-west-1" }, SettingRegion, `not in region "eu-west-1"`, "bucket"},
-		"access key":   {func(o *S3Options) { o.AccessKey = "hidden-words" }, SettingAccessKey, "unknown", "credentials"},
-		"secret key":   {func(o *S3Options) { o.SecretKey = "hidden-words" }, SettingSecretKey, "does not belong", "credentials"},
-		"clock":        {func(o *S3Options) { o.Endpoint = skewed.URL }, SettingClock, "behind the bucket's", "credentials"},
-		"port":         {func(o *S3Options) { o.Endpoint = "http://127.0.0.1:1" }, SettingEndpoint, "connection refused", "endpoint"},
-		"host":         {func(o *S3Options) { o.Endpoint = "http://nobody.invalid" }, SettingEndpoint, "nobody.invalid", "endpoint"},
-		"no TLS":       {func(o *S3Options) { o.Endpoint = strings.Replace(o.Endpoint, "http:", "https:", 1) }, SettingEndpoint, "HTTP", "endpoint"},
-		"a web server": {func(o *S3Options) { o.Endpoint = web.URL }, SettingEndpoint, "does not speak S3", "endpoint"},
-		"a portal":     {func(o *S3Options) { o.Endpoint = welcome.URL }, SettingEndpoint, "does not speak S3", "endpoint"},
-		"a silent host": {func(o *S3Options) {
-			o.Endpoint, o.ConnectTimeout = "http://"+deaf.Addr().String(), 300*time.Millisecond
-		}, SettingEndpoint, "no answer within 300ms", "endpoint"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWire(t)
-			start := time.Now()
-			report := w.checking(t, func(o *CheckOptions) { c.edit(&o.S3) }).Run(t.Context())
-			if took := time.Since(start); took > 10*time.Second {
-				t.Errorf("took %s", took)
-			}
-			if report.Passed() || report.Problem == nil {
-				t.Fatalf("%+v", report)
-			}
-			if p := report.Problem; p.Setting != c.setting || !strings.Contains(p.Cause, c.says) || strings.Contains(p.Cause, "hidden-words") {
-				t.Errorf("%+v", p)
-			}
-			if diff := cmp.Diff(map[string]Result{c.row: ResultFailed}, results(report, ResultFailed)); diff != "" {
-				t.Error(diff)
-			}
-			if row := report.row(t, c.row); row.Advice == "" {
-				t.Errorf("no advice: %+v", row)
 			}
 		})
 	}
@@ -393,140 +245,5 @@ func TestCheckSecrets(t *testing.T) {
 		if text := row.Found + row.Advice; strings.Contains(text, o.SecretKey) || strings.Contains(text, o.AccessKey) || len(text) > 1000 {
 			t.Errorf("%s: %s", row.Capability, text)
 		}
-	}
-}
-
-// TestCheckInterrupted cancels at twenty moments, before and after a request
-// was dealt with, and looks for what is left.
-func TestCheckInterrupted(t *testing.T) {
-	t.Parallel()
-	for i := range 20 {
-		t.Run(strconv.Itoa(i), func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithCancelCause(t.Context())
-			defer cancel(nil)
-			stopped := errors.New("Ctrl-C")
-			at := 3 + rand.Int64N(150)
-			var count atomic.Int64
-			w, direct := faulty(t, func(rw http.ResponseWriter, r *http.Request, server http.Handler) {
-				n := count.Add(1)
-				if n == at && i%2 == 0 {
-					cancel(stopped)
-				}
-				pass(rw, r, server)
-				if n == at {
-					cancel(stopped)
-				}
-			})
-			report := w.checking(t, nil).Run(ctx)
-			if ctx.Err() != nil && report.Passed() && at < 100 {
-				t.Errorf("passes, cancelled at request %d of %d", at, count.Load())
-			}
-			if len(report.Left) > 0 {
-				t.Errorf("cancelled at request %d: %v", at, report.Left)
-			}
-			isEmpty(t, direct)
-		})
-	}
-}
-
-// TestCheckLeftovers takes away what a killed check left, and not what one
-// does that is at work.
-func TestCheckLeftovers(t *testing.T) {
-	t.Parallel()
-	var aged atomic.Bool
-	dates := regexp.MustCompile(`<(LastModified|Initiated)>[^<]*<`)
-	w, direct := faulty(t, on(isOp(OpList, OpUploads), func(rw http.ResponseWriter, r *http.Request, server http.Handler) {
-		answer := httptest.NewRecorder()
-		server.ServeHTTP(answer, r)
-		body := answer.Body.String()
-		if aged.Load() {
-			body = dates.ReplaceAllString(body, "<$1>"+time.Now().Add(-2*time.Hour).UTC().Format(time.RFC3339)+"<")
-		}
-		answering(answer.Code, body)(rw, r, server)
-	}))
-	killed := w.checking(t, nil)
-	key, err := killed.put(t.Context(), strings.NewReader("a"), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := killed.begin(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if report := w.checking(t, nil).Run(t.Context()); !report.Passed() {
-		t.Errorf("%+v", report.row(t, "cleanup"))
-	}
-	if _, err := killed.store.Head(t.Context(), key); err != nil {
-		t.Errorf("took away what another check is doing: %v", err)
-	}
-	aged.Store(true)
-	report := w.checking(t, nil).Run(t.Context())
-	if row := report.row(t, "cleanup"); row.Result != ResultOK || !strings.Contains(row.Found, "2 things of a check that was killed") {
-		t.Errorf("%+v", row)
-	}
-	isEmpty(t, direct)
-}
-
-// TestCheckVersions has a bucket that keeps every version. The check takes them
-// away where it may, and says where it may not.
-func TestCheckVersions(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		listed fault // in place of the versions
-		want   Result
-		found  string
-	}{
-		"allowed": {nil, ResultOK, "nothing is left"},
-		"denied":  {refuse(403, "AccessDenied"), ResultFailed, "403 AccessDenied"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			v := &versions{kept: map[string]bool{}, listed: c.listed}
-			w, _ := faulty(t, v.serve)
-			report := w.checking(t, nil).Run(t.Context())
-			if row := report.row(t, "cleanup"); row.Result != c.want || !strings.Contains(row.Found, c.found) {
-				t.Errorf("%+v", row)
-			}
-			if left := len(v.kept); (left == 0) != (c.want == ResultOK) {
-				t.Errorf("%d versions are left", left)
-			}
-		})
-	}
-}
-
-// versions makes a server look like one with versioning: what was put stays
-// until its version is deleted.
-type versions struct {
-	listed fault
-	mu     sync.Mutex
-	kept   map[string]bool
-}
-
-func (v *versions) serve(w http.ResponseWriter, r *http.Request, server http.Handler) {
-	query := r.URL.Query()
-	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	switch {
-	case query.Has("versioning"):
-		answering(http.StatusOK, versioningOn)(w, r, server)
-	case query.Has("versions") && v.listed != nil:
-		v.listed(w, r, server)
-	case query.Has("versions"):
-		var list strings.Builder
-		for key := range v.kept {
-			list.WriteString("<Version><Key>" + strings.ReplaceAll(key, "&", "&amp;") + "</Key><VersionId>one</VersionId></Version>")
-		}
-		answering(http.StatusOK, "<ListVersionsResult>"+list.String()+"</ListVersionsResult>")(w, r, server)
-	case query.Get("versionId") == "one" && r.Method == http.MethodDelete:
-		delete(v.kept, key)
-		w.WriteHeader(http.StatusNoContent)
-	case opOf(r) == OpPut && r.ContentLength != checkCut:
-		v.kept[key] = true
-		server.ServeHTTP(w, r)
-	default:
-		v.mu.Unlock() // a body may be silent for long
-		defer v.mu.Lock()
-		server.ServeHTTP(w, r)
 	}
 }

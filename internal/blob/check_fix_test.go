@@ -131,7 +131,7 @@ func TestConcerns(t *testing.T) {
 		"ours":       {prefix("v1/"), true},
 		"begins":     {prefix("v"), true},
 		"an account": {prefix("v1/01"), true},
-		"old form":   {types.LifecycleRule{Status: types.ExpirationStatusEnabled, Prefix: aws.String("logs/")}, false},
+		"old form":   {types.LifecycleRule{Status: types.ExpirationStatusEnabled, Prefix: aws.String("logs/")}, false}, //nolint:staticcheck // servers still send it
 		"others":     {prefix("logs/"), false},
 		"tagged":     {filter(types.LifecycleRuleFilter{Tag: &tag}), false},
 		"both":       {filter(types.LifecycleRuleFilter{And: &types.LifecycleRuleAndOperator{Prefix: aws.String("v1/"), Tags: []types.Tag{tag}}}), false},

@@ -20,22 +20,30 @@ import (
 
 const presignedFor = 15 * time.Minute
 
+// reply is an answer to a plain request.
+type reply struct {
+	code   int
+	status string
+	header http.Header
+	body   []byte
+}
+
 // ask sends a plain request, as a browser does. Its errors do not name the
 // address, which is signed.
-func (c *BucketCheck) ask(ctx context.Context, method, address string, body []byte, edit func(http.Header)) (*http.Response, []byte, error) {
+func (c *BucketCheck) ask(ctx context.Context, method, address string, body []byte, edit func(http.Header)) (reply, error) {
 	long, cancel := lasting(ctx)
 	defer cancel()
 	req, err := http.NewRequestWithContext(long, method, address, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, errors.New("the signed address is not one")
+		return reply{}, errors.New("the signed address is not one")
 	}
 	edit(req.Header)
 	res, err := c.plain.Do(req)
 	if err != nil {
-		return nil, nil, errors.New(innermost(err))
+		return reply{}, errors.New(innermost(err))
 	}
 	got, err := io.ReadAll(io.LimitReader(res.Body, checkObject))
-	return res, got, errors.Join(err, res.Body.Close())
+	return reply{res.StatusCode, res.Status, res.Header, got}, errors.Join(err, res.Body.Close())
 }
 
 // signedGet is an address with which anybody reads the sample.
@@ -67,12 +75,12 @@ func tryPresign(ctx context.Context, c *BucketCheck) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	res, _, err := c.ask(ctx, http.MethodPut, address, c.state.data, func(http.Header) {})
+	res, err := c.ask(ctx, http.MethodPut, address, c.state.data, func(http.Header) {})
 	if err != nil {
 		return "", fmt.Errorf("PUT of a part: %w", err)
 	}
-	if res.StatusCode != http.StatusOK || res.Header.Get("ETag") == "" {
-		return "", fmt.Errorf("PUT of a part was answered with %s", res.Status)
+	if res.code != http.StatusOK || res.header.Get("ETag") == "" {
+		return "", fmt.Errorf("PUT of a part was answered with %s", res.status)
 	}
 	if c.store.Abort(ctx, u) == nil { // else its row and the last one say why
 		c.ended(u)
@@ -80,12 +88,12 @@ func tryPresign(ctx context.Context, c *BucketCheck) (string, error) {
 	if address, err = c.signedGet(ctx); err != nil {
 		return "", err
 	}
-	res, got, err := c.ask(ctx, http.MethodGet, address, nil, func(h http.Header) { h.Set("Range", "bytes=1-1000") })
+	res, err = c.ask(ctx, http.MethodGet, address, nil, func(h http.Header) { h.Set("Range", "bytes=1-1000") })
 	if err != nil {
 		return "", fmt.Errorf("GET of a range: %w", err)
 	}
-	if res.StatusCode != http.StatusPartialContent || !bytes.Equal(got, c.state.data[1:1001]) {
-		return "", fmt.Errorf("GET of a range was answered with %s", res.Status)
+	if res.code != http.StatusPartialContent || !bytes.Equal(res.body, c.state.data[1:1001]) {
+		return "", fmt.Errorf("GET of a range was answered with %s", res.status)
 	}
 	return "PUT of a part, GET of a range", nil
 }
@@ -98,7 +106,7 @@ func tryCORS(ctx context.Context, c *BucketCheck) (string, error) {
 		return "", err
 	}
 	for _, method := range []string{http.MethodPut, http.MethodGet} {
-		res, _, err := c.ask(ctx, http.MethodOptions, address, nil, func(h http.Header) {
+		res, err := c.ask(ctx, http.MethodOptions, address, nil, func(h http.Header) {
 			h.Set("Origin", c.o.Origin)
 			h.Set("Access-Control-Request-Method", method)
 			h.Set("Access-Control-Request-Headers", "content-type")
@@ -106,18 +114,18 @@ func tryCORS(ctx context.Context, c *BucketCheck) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if !c.mayCome(res.Header) || !names(res.Header, "Access-Control-Allow-Methods", method) {
-			return "", fmt.Errorf("a page at %s may not %s (%s)", c.o.Origin, method, res.Status)
+		if !c.mayCome(res.header) || !names(res.header, "Access-Control-Allow-Methods", method) {
+			return "", fmt.Errorf("a page at %s may not %s (%s)", c.o.Origin, method, res.status)
 		}
 	}
-	res, _, err := c.ask(ctx, http.MethodGet, address, nil, func(h http.Header) {
+	res, err := c.ask(ctx, http.MethodGet, address, nil, func(h http.Header) {
 		h.Set("Origin", c.o.Origin)
 		h.Set("Range", "bytes=0-0")
 	})
 	if err != nil {
 		return "", err
 	}
-	if !c.mayCome(res.Header) || !names(res.Header, "Access-Control-Expose-Headers", "ETag") {
+	if !c.mayCome(res.header) || !names(res.header, "Access-Control-Expose-Headers", "ETag") {
 		return "", fmt.Errorf("a page at %s may not read the header ETag", c.o.Origin)
 	}
 	return "for " + c.o.Origin, nil
@@ -152,7 +160,7 @@ func tryAddressing(ctx context.Context, c *BucketCheck) (string, error) {
 		}
 	}
 	b := newBucket(o)
-	defer b.close() // never fails
+	defer func() { _ = b.close() }() // never fails
 	for i, t := range b.transports {
 		t.TLSClientConfig = c.b.transports[i].TLSClientConfig
 	}

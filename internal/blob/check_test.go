@@ -58,7 +58,7 @@ func (r Report) row(t *testing.T, name string) Row {
 func isEmpty(t *testing.T, o S3Options) {
 	t.Helper()
 	b := newBucket(o.withDefaults())
-	defer b.close() // never fails
+	defer func() { _ = b.close() }() // never fails
 	ctx := context.WithoutCancel(t.Context())
 	objects, err := b.calls.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name})
 	if err != nil {
