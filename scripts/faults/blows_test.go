@@ -102,6 +102,10 @@ func (r *terminal) tell(w way, a account) {
 	fmt.Fprintf(&r.report, "%s: %v, run %d times, server killed %d times, client killed %d times, line cut or ill %d times; "+
 		"%.0f %% of the bytes passed; peak memory of the command %.1f MiB\n", w.name, a.took.Round(100*time.Millisecond), a.runs,
 		a.fallen[killServer], a.fallen[killClient], a.fallen[cutLine], 100*float64(a.passed)/float64(w.bytes), float64(a.peak)/(1<<20))
+	const most = 64 << 20 // of the program's own commands
+	if a.peak > most && w.whole == nil {
+		r.t.Errorf("%s took %d bytes of memory, want at most %d", w.name, a.peak, most)
+	}
 	for kind := range blowKinds {
 		if a.fallen[kind] == 0 {
 			r.t.Errorf("%s was over before every kind of blow had fallen: %v", w.name, a.fallen)
