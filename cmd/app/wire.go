@@ -164,7 +164,7 @@ func (p *parts) openServices(r role) (err error) {
 	if q := int64(p.cfg.Account.Quota); q > 0 {
 		quota = &q
 	}
-	p.accounts = account.New(account.Options{DB: p.db, Ring: p.ring, Quota: quota, Log: p.log})
+	p.accounts = account.New(account.Options{DB: p.db, Ring: p.ring, Quota: quota, KeepEvents: p.cfg.Retention.Events, Log: p.log})
 	if err := p.openMail(); err != nil {
 		return err
 	}
@@ -245,6 +245,11 @@ func (p *parts) chores() []jobs.Chore {
 		{Name: "transfer.sweep", Every: p.cfg.Sweep.Every, Timeout: 10 * time.Minute, Run: p.transfers.Sweep},
 		{Name: "transfer.scrub", Every: p.cfg.Sweep.Every, Timeout: time.Hour, Run: p.transfers.Scrub},
 		{Name: "account.sweep", Every: p.cfg.Sweep.Every, Run: p.accounts.Sweep},
+	}
+	if keep := p.cfg.Retention.Mail; keep > 0 {
+		chores = append(chores, jobs.Chore{Name: "mail.prune", Every: time.Hour, Run: func(ctx context.Context) error {
+			return p.mail.Prune(ctx, keep)
+		}})
 	}
 	if p.sendsMail() {
 		return append(chores, jobs.Chore{Name: "mail.sweep", Every: p.cfg.Sweep.Every, Run: p.hintMail})

@@ -53,9 +53,11 @@ type Options struct {
 	// error here; the key row is then ErrKeyUnavailable.
 	Ring  func(ctx context.Context, version uint32) (*seal.Ring, error)
 	Quota *int64 // plain bytes a new account may hold; nil: no quota
-	Now   func() time.Time
-	Rand  io.Reader // crypto/rand.Reader if nil
-	Log   *slog.Logger
+	// KeepEvents is how long Sweep leaves events; 0: for ever.
+	KeepEvents time.Duration
+	Now        func() time.Time
+	Rand       io.Reader // crypto/rand.Reader if nil
+	Log        *slog.Logger
 }
 
 // Service is all of the package that needs the database. It is safe for use by
@@ -68,6 +70,8 @@ type Service struct {
 	rand  io.Reader
 	log   *slog.Logger
 
+	keepEvents time.Duration
+
 	fileKeys  *keyCache
 	passwords chan struct{} // one token: who holds it may compute a slow hash
 }
@@ -76,8 +80,9 @@ type Service struct {
 func New(o Options) *Service {
 	s := &Service{
 		db: o.DB, ring: o.Ring, quota: o.Quota, now: o.Now, rand: o.Rand, log: o.Log,
-		fileKeys:  newKeyCache(),
-		passwords: make(chan struct{}, 1),
+		keepEvents: o.KeepEvents,
+		fileKeys:   newKeyCache(),
+		passwords:  make(chan struct{}, 1),
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -167,7 +167,8 @@ const (
 	sweepBatches = 20
 )
 
-// Sweep is the package's periodic work: it removes ended try limits, forgets
+// Sweep is the package's periodic work: it removes ended try limits, old events
+// and ended tokens,, forgets
 // deleted accounts whose files are purged, and drops file keys from memory whose
 // time in the cache is over.
 func (s *Service) Sweep(ctx context.Context) error {
@@ -181,7 +182,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 			break
 		}
 	}
-	return s.sweepDeleted(ctx)
+	return errors.Join(s.prune(ctx), s.sweepDeleted(ctx))
 }
 
 // AddressSubject is a client address as try limits count it: an IPv4 address

@@ -87,6 +87,14 @@ func (c *Config) retentionKeys() []key {
 			doc: "A deleted transfer can be restored for so long, and is purged then.",
 		},
 		{
+			name: "retention.events", def: "365d", bind: duration(&r.Events, 0, longest),
+			doc: "Events are removed after so long. 0 keeps them for ever.",
+		},
+		{
+			name: "retention.mail", def: "30d", bind: duration(&r.Mail, 0, longest),
+			doc: "Messages that were sent or given up are removed after so long. 0 keeps them for ever.",
+		},
+		{
 			name: "transfer.max_age", def: "21d", bind: duration(&c.Transfer.MaxAge, time.Second, longest),
 			doc: "The greatest age of a transfer that is not complete.",
 		},

@@ -138,6 +138,8 @@ type Retention struct {
 	Complete   time.Duration
 	WarnBefore time.Duration
 	Undo       time.Duration
+	Events     time.Duration // 0: for ever
+	Mail       time.Duration // 0: for ever
 }
 
 // Transfer bounds one transfer in time.
