@@ -168,9 +168,8 @@ const (
 )
 
 // Sweep is the package's periodic work: it removes ended try limits, old events
-// and ended tokens,, forgets
-// deleted accounts whose files are purged, and drops file keys from memory whose
-// time in the cache is over.
+// and ended tokens, forgets deleted accounts whose files are purged, and drops
+// file keys from memory whose time in the cache is over.
 func (s *Service) Sweep(ctx context.Context) error {
 	s.fileKeys.dropEnded(s.now())
 	for range sweepBatches {
