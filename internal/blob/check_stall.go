@@ -120,7 +120,7 @@ func tryStall(ctx context.Context, c *BucketCheck) (string, error) {
 func (c *BucketCheck) sendStalling(ctx context.Context, key string, body *stalling) error {
 	o := c.o.S3
 	o.ReadTimeout = c.o.Stall + time.Minute // the bucket's patience is to be measured, not ours
-	t := o.transport(1, streamBuffer, func(ctx context.Context, network, addr string) (net.Conn, error) {
+	t := o.transport(1, buffers{read: callBuffer, write: streamBuffer}, func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := o.dialToReset(ctx, network, addr)
 		if err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,11 +20,13 @@ import (
 )
 
 const (
-	// callBuffer and streamBuffer are what a connection holds in memory for
-	// each direction: little for calls, and for bodies enough that a write is
+	// callBuffer and streamBuffer are what a connection holds in memory for a
+	// direction: little for calls, and for bodies enough that a read or write is
 	// worth its system call.
 	callBuffer   = 4 << 10
 	streamBuffer = 64 << 10
+	// bodyBuffer is what of a body is sent at once.
+	bodyBuffer = 256 << 10
 	// maxIdle is how long a connection waits for its next request. Servers
 	// close theirs after about a minute, and a body that starts on such a
 	// connection is lost.
@@ -36,9 +39,9 @@ const (
 )
 
 func newBucket(o S3Options) *bucket {
-	calls := o.transport(o.PoolSize, callBuffer, o.dial)
-	reads := o.transport(o.MaxStreams, streamBuffer, o.dial)
-	writes := o.transport(o.MaxStreams, streamBuffer, o.dialToReset)
+	calls := o.transport(o.PoolSize, buffers{read: callBuffer, write: callBuffer}, o.dial)
+	reads := o.transport(o.MaxStreams, buffers{read: streamBuffer, write: callBuffer}, o.dial)
+	writes := o.transport(o.MaxStreams, buffers{read: callBuffer, write: streamBuffer}, o.dialToReset)
 	b := &bucket{
 		name: o.Bucket, slow: min(stallsAfter, o.ReadTimeout),
 		transports: []*http.Transport{calls, reads, writes},
@@ -109,9 +112,12 @@ func sdkLog(log *slog.Logger) logging.Logger {
 	})
 }
 
+// buffers are what a connection holds for each direction, in bytes.
+type buffers struct{ read, write int }
+
 // transport has at most conns connections. It speaks HTTP/1.1 only: over
 // HTTP/2 all bodies would share one connection and its window.
-func (o S3Options) transport(conns, buffer int, dial dialFunc) *http.Transport {
+func (o S3Options) transport(conns int, b buffers, dial dialFunc) *http.Transport {
 	t := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           dial,
@@ -121,8 +127,8 @@ func (o S3Options) transport(conns, buffer int, dial dialFunc) *http.Transport {
 		IdleConnTimeout:       min(maxIdle, max(o.ReadTimeout/2, 1)),
 		MaxConnsPerHost:       conns,
 		MaxIdleConnsPerHost:   conns,
-		ReadBufferSize:        buffer,
-		WriteBufferSize:       buffer,
+		ReadBufferSize:        b.read,
+		WriteBufferSize:       b.write,
 		DisableCompression:    true,
 	}
 	t.Protocols.SetHTTP1(true)
@@ -161,6 +167,7 @@ func (o S3Options) dialToReset(ctx context.Context, network, addr string) (net.C
 type movingConn struct {
 	net.Conn
 	limit time.Duration
+	body  []byte // made for the first body; bodies on one connection follow each other
 }
 
 func (c *movingConn) Read(p []byte) (int, error) {
@@ -175,4 +182,13 @@ func (c *movingConn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.Conn.Write(p)
+}
+
+// ReadFrom sends a body, for which net/http asks it. It takes more at once than
+// the 32 KiB of io.Copy, so whole segments, and sends what has come at once.
+func (c *movingConn) ReadFrom(r io.Reader) (int64, error) {
+	if c.body == nil {
+		c.body = make([]byte, bodyBuffer)
+	}
+	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, c.body)
 }

@@ -19,7 +19,8 @@
 //   - every PartReader uses a fresh salt, so sending a part twice with
 //     different bytes never uses a key stream twice;
 //   - an Opener never gives out a byte whose segment was not authenticated;
-//   - both hold one segment in memory, start no goroutine and use no pipe;
+//   - an Opener holds one segment in memory, a PartReader at most 256 KiB of
+//     plain and as much of sealed bytes; neither starts a goroutine or a pipe;
 //   - a Key, a MasterKey and a Ring never show their bytes when printed.
 //
 // What it does not do: it stores nothing, knows no database and no bucket,

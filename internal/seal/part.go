@@ -18,11 +18,12 @@ type Digest struct {
 type PartOptions struct {
 	Rand    io.Reader // where salt and prefix come from; crypto/rand.Reader if nil
 	Digests []Digest  // checked before the last segment is given out
+	Buffers *Buffers  // where working memory comes from and goes back to; its own if nil
 }
 
 // PartReader seals a body while it is read: an io.Reader and io.WriterTo of
-// exactly Len sealed bytes. It pulls from the body, holds one segment at most
-// and needs no Close. The last segment is held back until the body has ended
+// exactly Len sealed bytes. It pulls from the body, holds four segments at most
+// as they came and four sealed, and needs no Close. The last segment is held back until the body has ended
 // at exactly the part's size and every digest agrees; otherwise reading ends
 // in ErrBodyShort, ErrBodyLong, ErrDigest or the body's own error, wrapped,
 // with the sealed part unfinished. An error stays. Not for concurrent use.
@@ -30,12 +31,15 @@ type PartReader struct {
 	body     io.Reader
 	bodyErr  error // what the body said together with bytes that we took
 	digests  []Digest
+	buffers  *Buffers
 	part     Part
 	head     [HeadSize]byte
 	segments *segments
 	index    int64 // of the next segment
-	left     int64 // plain bytes still to come from the body
+	left     int64 // plain bytes still to be sealed
 	crc      uint32
+	ahead    []byte // what was read of the body; made when first needed
+	plain    []byte // the end of it that waits to be sealed
 	buf      []byte // made when first needed
 	out      []byte // sealed bytes in buf that wait to be read
 	err      error
@@ -52,7 +56,7 @@ func NewPartReader(key Key, p Part, body io.Reader, o PartOptions) (*PartReader,
 	if key.isZero() {
 		return nil, fmt.Errorf("seal part %d: key is not set: %w", p.Number, ErrInvalid)
 	}
-	r := &PartReader{body: body, digests: o.Digests, part: p, left: p.Size}
+	r := &PartReader{body: body, digests: o.Digests, buffers: o.Buffers, part: p, left: p.Size}
 	if _, err := io.ReadFull(randomOr(o.Rand), r.head[:]); err != nil {
 		return nil, fmt.Errorf("seal part %d: make its salt: %w", p.Number, err)
 	}
@@ -75,8 +79,9 @@ func (r *PartReader) Head() [HeadSize]byte { return r.head }
 // once reading has ended in io.EOF.
 func (r *PartReader) CRC32() uint32 { return r.crc }
 
-// Read gives the next sealed bytes. Where p holds a whole segment, the body is
-// read straight into p and sealed there, which saves a copy.
+// Read gives the next sealed bytes. Where p holds whole segments they are sealed
+// straight into it: one at least, and those behind it whose plain bytes have come
+// already, so that Read waits for no more of the body than it must.
 func (r *PartReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -87,7 +92,9 @@ func (r *PartReader) Read(p []byte) (int, error) {
 			return 0, r.end()
 		}
 		if len(p) >= need {
-			return r.sealInto(p[:need])
+			n, err := r.sealInto(p)
+			r.giveBack()
+			return n, err
 		}
 		if err := r.fill(need); err != nil {
 			return 0, err
@@ -95,19 +102,21 @@ func (r *PartReader) Read(p []byte) (int, error) {
 	}
 	n := copy(p, r.out)
 	r.out = r.out[n:]
+	r.giveBack()
 	return n, nil
 }
 
-// WriteTo writes what is left of the sealed part to w, one segment at a time.
+// WriteTo writes what is left of the sealed part to w, several segments at a
+// time where the body is quick.
 func (r *PartReader) WriteTo(w io.Writer) (int64, error) {
 	var total int64
+	defer r.giveBack()
 	for {
 		if len(r.out) == 0 {
-			need, ok := r.nextLen()
-			if !ok {
+			if _, ok := r.nextLen(); !ok {
 				break
 			}
-			if err := r.fill(need); err != nil {
+			if err := r.fill(int(min(bufferSize, r.Len()))); err != nil {
 				return total, err
 			}
 		}
@@ -147,52 +156,104 @@ func (r *PartReader) nextLen() (int, bool) {
 	return int(min(r.left, segmentPlain)) + TagSize, true
 }
 
-// fill seals the next segment, of need bytes, into the reader's own buffer.
-func (r *PartReader) fill(need int) error {
-	if r.buf == nil {
-		r.buf = make([]byte, need) // the first segment is never smaller than a later one
+// fill seals into the reader's own buffer, of size bytes at least.
+func (r *PartReader) fill(size int) error {
+	if len(r.buf) < size {
+		r.buf = r.buffers.take(size)
 	}
-	n, err := r.sealInto(r.buf[:need])
+	n, err := r.sealInto(r.buf)
 	r.out = r.buf[:n]
 	return err
 }
 
-// sealInto reads the body's next bytes into dst and seals them there; dst is
-// exactly as long as the sealed segment. On an error dst is wiped, so that no
-// plain byte stays in a buffer that is about to be sent.
-func (r *PartReader) sealInto(dst []byte) (int, error) {
-	plain := dst[:len(dst)-TagSize]
-	if r.index == 0 {
-		plain = plain[HeaderSize:]
+// giveBack ends the use of the buffers when nothing will come of them any more.
+func (r *PartReader) giveBack() {
+	if _, more := r.nextLen(); more {
+		return
 	}
-	if err := r.take(plain); err != nil {
-		clear(dst)
-		r.err = fmt.Errorf("seal part %d: %w", r.part.Number, err)
-		return 0, r.err
+	r.buffers.give(r.ahead)
+	r.ahead, r.plain = nil, nil
+	if len(r.out) == 0 {
+		r.buffers.give(r.buf)
+		r.buf, r.out = nil, nil
 	}
-	last := r.left == 0
-	r.segments.seal(r.index, last, plain)
-	if r.index == 0 {
-		h := headerOf(r.head)
-		copy(dst, h[:])
-	}
-	r.index++
-	return len(dst), nil
 }
 
-// take fills plain from the body and, where that completes the part, makes
-// sure that the body is what was announced.
-func (r *PartReader) take(plain []byte) error {
-	for got := 0; got < len(plain); {
-		n, err := r.readBody(plain[got:])
-		got += n
-		if got < len(plain) && err != nil {
+// sealInto seals the next segment into dst, which has room for it, and those
+// behind it that have come. An error after the first segment is for the next
+// call. No plain byte ever lies in dst.
+func (r *PartReader) sealInto(dst []byte) (int, error) {
+	total := 0
+	for {
+		need, ok := r.nextLen()
+		if !ok || need > len(dst)-total {
+			return total, nil
+		}
+		size := need - TagSize
+		if r.index == 0 {
+			size -= HeaderSize
+		}
+		if total > 0 && len(r.plain) < size {
+			return total, nil
+		}
+		if err := r.sealNext(dst[total:total+need:total+need], size); err != nil {
+			r.err = fmt.Errorf("seal part %d: %w", r.part.Number, err)
+			if total > 0 {
+				return total, nil
+			}
+			return 0, r.err
+		}
+		total += need
+	}
+}
+
+// sealNext seals the next segment, of size plain bytes; dst is exactly as long
+// as it will be.
+func (r *PartReader) sealNext(dst []byte, size int) error {
+	if err := r.await(size); err != nil {
+		return err
+	}
+	plain := r.plain[:size]
+	if err := r.take(plain); err != nil {
+		return err
+	}
+	if r.index == 0 {
+		h := headerOf(r.head)
+		dst = dst[copy(dst, h[:]):]
+	}
+	r.segments.sealTo(dst, r.index, r.left == 0, plain)
+	r.plain = r.plain[size:]
+	r.index++
+	return nil
+}
+
+// await reads from the body until size plain bytes wait to be sealed. It takes
+// more where more has come.
+func (r *PartReader) await(size int) error {
+	if len(r.plain) >= size {
+		return nil
+	}
+	if r.ahead == nil {
+		r.ahead = r.buffers.take(int(min(bufferSize, r.part.Size)))
+	}
+	have := copy(r.ahead, r.plain)
+	for have < size {
+		n, err := r.readBody(r.ahead[have:min(int64(len(r.ahead)), r.left)])
+		have += n
+		if have < size && err != nil {
 			if err == io.EOF {
-				return fmt.Errorf("%w: %d of %d bytes", ErrBodyShort, r.part.Size-r.left+int64(got), r.part.Size)
+				return fmt.Errorf("%w: %d of %d bytes", ErrBodyShort, r.part.Size-r.left+int64(have), r.part.Size)
 			}
 			return fmt.Errorf("read the body: %w", err)
 		}
 	}
+	r.plain = r.ahead[:have]
+	return nil
+}
+
+// take counts and sums plain bytes and, where they complete the part, makes
+// sure that the body is what was announced.
+func (r *PartReader) take(plain []byte) error {
 	r.left -= int64(len(plain))
 	r.crc = crc32.Update(r.crc, crc32.IEEETable, plain)
 	for _, d := range r.digests {

@@ -88,9 +88,10 @@ func newSegments(key *Key, p Part, head [HeadSize]byte) (*segments, error) {
 	return s, nil
 }
 
-// seal seals plain in place; its capacity must leave room for the tag.
-func (s *segments) seal(index int64, last bool, plain []byte) []byte {
-	return s.aead.Seal(plain[:0], s.nonceOf(index, last), plain, nil)
+// sealTo seals plain into dst, which is longer by the tag and shares no byte
+// with it.
+func (s *segments) sealTo(dst []byte, index int64, last bool, plain []byte) {
+	s.aead.Seal(dst[:0], s.nonceOf(index, last), plain, nil)
 }
 
 // open opens sealed in place. On failure it leaves nothing of it.

@@ -26,6 +26,10 @@ const (
 	// header counts as part of the first segment, which holds that much less.
 	segmentPlain = SegmentSize - TagSize
 
+	// bufferSize is what is read of a quick body at once, and sealed: enough
+	// that it is worth its system calls.
+	bufferSize = 4 * SegmentSize
+
 	mebibyte = 1 << 20
 )
 

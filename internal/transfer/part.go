@@ -123,7 +123,7 @@ func (u *PartUpload) Receive(ctx context.Context, body io.Reader, digests []Dige
 	if err != nil {
 		return Receipt{}, err
 	}
-	sealed, err := seal.NewPartReader(key, file.Part(u.number), body, seal.PartOptions{Rand: u.s.rand, Digests: digests})
+	sealed, err := seal.NewPartReader(key, file.Part(u.number), body, seal.PartOptions{Rand: u.s.rand, Digests: digests, Buffers: &u.s.buffers})
 	if err != nil {
 		return Receipt{}, fmt.Errorf("seal part: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/lenzeye/lenzeye/internal/db"
 	"github.com/lenzeye/lenzeye/internal/jobs"
 	"github.com/lenzeye/lenzeye/internal/mail"
+	"github.com/lenzeye/lenzeye/internal/seal"
 )
 
 // Settings are the times and bounds of transfers. Zero values take the defaults
@@ -112,6 +113,7 @@ type Service struct {
 	set      Settings
 	now      func() time.Time
 	rand     io.Reader
+	buffers  seal.Buffers
 	log      *slog.Logger
 	observe  Observe
 	page     int    // surveyPage, less in tests

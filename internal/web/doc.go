@@ -21,8 +21,8 @@
 // than MinRate over a window of IdleTimeout, however long it lasts in all.
 //
 // What each thing costs, roughly: an idle connection 16 KiB (two 4 KiB buffers
-// of net/http, a goroutine's stack, the socket), a part in flight 64 KiB for
-// its segment beyond that and what the store needs, a waiting body nothing
+// of net/http, a goroutine's stack, the socket), a part in flight 256 KiB
+// for its segments beyond that and as much again for the store, a waiting body nothing
 // beyond its connection, a download one segment and one copy buffer of 64 KiB,
 // a declare up to 4 MiB of body and about as much again decoded.
 //

@@ -1,0 +1,71 @@
+package seal
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"testing"
+	"testing/iotest"
+)
+
+// Parts that share their buffers, at once and one after another, stay
+// themselves, also beside parts that broke off.
+func TestPartsShareBuffers(t *testing.T) {
+	t.Parallel()
+	const size = 600_000
+	want := sealPart(t, testKey("file"), onePart(size), pattern(0, size), testHead("1"))
+	var shared Buffers
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for round := range 8 {
+				body, step := io.Reader(bytes.NewReader(pattern(0, size))), []int{1000, SegmentSize, bufferSize, 1 << 20}[round%4]
+				broken := round%3 == 2
+				if broken {
+					body = io.LimitReader(body, size-1)
+				}
+				r := partReader(t, size, iotest.HalfReader(body))
+				r.buffers = &shared
+				var got bytes.Buffer
+				var err error
+				if worker%2 == 0 {
+					_, err = r.WriteTo(&got)
+				} else {
+					_, err = io.CopyBuffer(&got, struct{ io.Reader }{r}, make([]byte, step))
+				}
+				if (err != nil) != broken || !bytes.HasPrefix(want, got.Bytes()) || !broken && got.Len() != len(want) {
+					t.Errorf("worker %d, round %d: %d of %d bytes, error %v", worker, round, got.Len(), len(want), err)
+				}
+				if r.ahead != nil || r.plain != nil {
+					t.Errorf("worker %d, round %d: the end keeps a buffer", worker, round)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A store must not wait for more of a slow body than one segment, or it gives
+// the body up.
+func TestReadWaitsForOneSegmentOnly(t *testing.T) {
+	t.Parallel()
+	const size = 3 * segmentPlain
+	come := func() io.Reader {
+		return io.MultiReader(bytes.NewReader(pattern(0, segmentPlain)), iotest.ErrReader(errTest))
+	}
+	r := partReader(t, size, come())
+	if n, err := r.Read(make([]byte, bufferSize)); n != SegmentSize || err != nil {
+		t.Errorf("Read gave %d bytes and %v, want the first segment", n, err)
+	}
+	var first countingWriter
+	if _, err := partReader(t, size, come()).WriteTo(&first); first != SegmentSize || err == nil {
+		t.Errorf("WriteTo wrote %d bytes before it failed with %v, want the first segment", first, err)
+	}
+}
+
+type countingWriter int
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	*c += countingWriter(len(p))
+	return len(p), nil
+}
