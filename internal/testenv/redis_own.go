@@ -29,6 +29,11 @@ func NewOwnRedis(t testing.TB) *OwnRedis {
 // Stop kills the server and returns when nobody listens any more.
 func (o *OwnRedis) Stop(t testing.TB) {
 	t.Helper()
+	o.End()
+}
+
+// End is Stop for goroutines, which may outlive a test.
+func (o *OwnRedis) End() {
 	_ = o.r.pipe.Close() // it may be closed already: then nothing listens
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -45,15 +50,23 @@ func (o *OwnRedis) Stop(t testing.TB) {
 // Start starts the stopped server again, at the same address.
 func (o *OwnRedis) Start(t testing.TB) {
 	t.Helper()
-	if err := o.r.start(); err != nil {
+	if err := o.Reopen(); err != nil {
 		t.Fatal(err)
 	}
 }
 
+// Reopen is Start for goroutines, which cannot end a test.
+func (o *OwnRedis) Reopen() error { return o.r.start() }
+
 // Call sends commands whose answer is OK, such as CONFIG SET.
 func (o *OwnRedis) Call(t testing.TB, commands ...string) {
 	t.Helper()
-	if err := o.r.call(context.Background(), commands...); err != nil {
+	if err := o.Do(context.Background(), commands...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Do is Call for goroutines, which cannot end a test.
+func (o *OwnRedis) Do(ctx context.Context, commands ...string) error {
+	return o.r.call(ctx, commands...)
 }

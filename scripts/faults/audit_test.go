@@ -15,16 +15,17 @@ import (
 
 // settle waits for two sweeps after all that had to be finished is, compares
 // everything, ends the program well, and reads what it left.
-func (r *run) settle(ctx context.Context, last *life) error {
-	if err := errors.Join(r.app.ready(ctx), last.stop()); err != nil {
+func (r *run) settle(ctx context.Context, end func() error) error {
+	if r.fleet == nil {
+		if err := r.app.ready(ctx); err != nil {
+			return err
+		}
+	}
+	if err := end(); err != nil {
 		return err
 	}
-	calm, err := r.app.start("APP_SWEEP_GRACE=2s")
+	stop, err := r.resume(ctx)
 	if err != nil {
-		return err
-	}
-	defer func() { _ = calm.cmd.Process.Kill() }() // where an error comes first
-	if err := r.app.ready(ctx); err != nil {
 		return err
 	}
 	if err := r.sweeps(ctx); err != nil {
@@ -35,10 +36,28 @@ func (r *run) settle(ctx context.Context, last *life) error {
 			return fmt.Errorf("fetch at the end: %w", err)
 		}
 	}
-	if err := calm.stop(); err != nil {
+	if err := stop(); err != nil {
 		return err
 	}
 	return r.audit(ctx)
+}
+
+// resume starts the program once more, when all is well.
+func (r *run) resume(ctx context.Context) (stop func() error, err error) {
+	const soon = "APP_SWEEP_GRACE=2s"
+	if r.fleet == nil {
+		calm, err := r.app.start(serve, soon)
+		if err != nil {
+			return nil, err
+		}
+		return calm.stop, r.app.ready(ctx)
+	}
+	for _, role := range []string{serve, worker} {
+		if _, err := r.fleet.begin(role, r.app.addr, false, soon); err != nil {
+			return nil, err
+		}
+	}
+	return r.fleet.stop, r.app.ready(ctx)
 }
 
 // sweeps waits until the program has walked through the store twice from its
@@ -99,6 +118,9 @@ func (r *run) audit(ctx context.Context) error {
 	}
 	if err := r.auditCounters(ctx, db); err != nil {
 		return fmt.Errorf("compute the counters: %w", err)
+	}
+	if err := r.auditMails(ctx, db); err != nil {
+		return fmt.Errorf("compare the mails: %w", err)
 	}
 	return r.auditStates(ctx, db)
 }

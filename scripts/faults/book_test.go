@@ -23,8 +23,26 @@ const (
 	strayStates = "rows in unknown states"
 )
 
+// What only a run of several processes counts.
+const (
+	rolls        = "rolls"
+	filesSprayed = "files over several processes"
+	tooLate      = "answers later than their limit"
+	unclear      = "answers that do not say what is wrong"
+	unnamed      = "outages that /readyz does not name"
+	unhealed     = "outages that /readyz still names afterwards"
+	endedAlone   = "processes that ended by themselves"
+	mailsTwice   = "mails of one event under two Message-IDs"
+	mailsLost    = "mails that count as sent and were not"
+)
+
 func zeros() []string {
 	return []string{partsLost, askedAgain, filesDiffer, orphanBlobs, orphanSends, quotaDrift, strayStates}
+}
+
+// fleetZeros are those of a run of several processes as well.
+func fleetZeros() []string {
+	return []string{tooLate, unclear, unnamed, unhealed, endedAlone, mailsTwice, mailsLost}
 }
 
 // book counts what happens in a run.
@@ -34,10 +52,12 @@ type book struct {
 	counts   map[string]int64
 	faults   map[string]int64
 	examples []string // of what must not be
+	zeros    []string // counts that must be zero
+	slowest  time.Duration
 }
 
 func newBook() *book {
-	return &book{began: time.Now(), counts: map[string]int64{}, faults: map[string]int64{}}
+	return &book{began: time.Now(), counts: map[string]int64{}, faults: map[string]int64{}, zeros: zeros()}
 }
 
 func (b *book) add(what string, n int64) {
@@ -68,6 +88,16 @@ func (b *book) wrong(what string, n int64, format string, args ...any) {
 	}
 }
 
+// answered notes how long an answer took to begin, and whether that was in time.
+func (b *book) answered(what string, took, limit time.Duration) {
+	if limit > 0 && took > limit {
+		b.wrong(tooLate, 1, "%s after %v", what, took.Round(time.Millisecond))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.slowest = max(b.slowest, took)
+}
+
 // lines are the report.
 func (b *book) lines() string {
 	b.mu.Lock()
@@ -81,7 +111,7 @@ func (b *book) lines() string {
 		kinds = append(kinds, fmt.Sprintf("%s %d", kind, b.faults[kind]))
 	}
 	fmt.Fprintf(&out, "faults: %d (%s)\n", total, strings.Join(kinds, ", "))
-	for _, what := range append([]string{partsSent, repeats}, zeros()...) {
+	for _, what := range append([]string{partsSent, repeats}, b.zeros...) {
 		fmt.Fprintf(&out, "%s: %d\n", what, b.counts[what])
 	}
 	return out.String()
@@ -91,7 +121,7 @@ func (b *book) lines() string {
 func (b *book) failures() (found []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, what := range zeros() {
+	for _, what := range b.zeros {
 		if n := b.counts[what]; n != 0 {
 			found = append(found, fmt.Sprintf("%s: %d", what, n))
 		}

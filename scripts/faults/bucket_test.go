@@ -25,21 +25,25 @@ type badBucket struct {
 	near *httptest.Server
 	http *http.Transport
 	ill  atomic.Bool // misbehaves
+	all  []sickness  // in which ways
+
+	outright atomic.Value // the sickness of every request; healthy: of none
 
 	mu      sync.Mutex
 	random  *rand.Rand
 	uploads map[string]*sync.RWMutex
 }
 
-func newBadBucket(t *testing.T, b *book, far string, random *rand.Rand) *badBucket {
+func newBadBucket(t *testing.T, b *book, far string, random *rand.Rand, all []sickness) *badBucket {
 	t.Helper()
 	u, err := url.Parse(far)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &badBucket{book: b, far: u, random: random, uploads: map[string]*sync.RWMutex{}, http: &http.Transport{
+	p := &badBucket{book: b, far: u, random: random, all: all, uploads: map[string]*sync.RWMutex{}, http: &http.Transport{
 		DisableCompression: true, MaxIdleConnsPerHost: 64, MaxIdleConns: 64, DialContext: dialToReset,
 	}}
+	p.outright.Store(healthy)
 	p.near = httptest.NewServer(p)
 	t.Cleanup(func() {
 		p.near.CloseClientConnections()
@@ -93,19 +97,28 @@ const (
 	halfAnswer  sickness = "sends half a body"
 	lostAnswer  sickness = "loses an answer"
 	wrongETag   sickness = "names a wrong ETag"
+	denied      sickness = "answers 403"
+	silent      sickness = "does not answer"
 )
+
+// sicknesses are those of any bucket.
+func sicknesses() []sickness {
+	return []sickness{busy, failing, halfRequest, halfAnswer, lostAnswer, wrongETag}
+}
 
 // draw decides about a request; about one in ten goes wrong.
 func (p *badBucket) draw(r *http.Request) sickness {
+	if s := p.outright.Load().(sickness); s != healthy {
+		return s
+	}
 	if !p.ill.Load() {
 		return healthy
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := []sickness{busy, failing, halfRequest, halfAnswer, lostAnswer, wrongETag}
 	s := healthy
-	if n := p.random.IntN(10 * len(all)); n < len(all) {
-		s = all[n]
+	if n := p.random.IntN(10 * len(p.all)); n < len(p.all) {
+		s = p.all[n]
 	}
 	if s == wrongETag && !(r.Method == http.MethodPut && r.URL.Query().Has("partNumber")) ||
 		s == halfRequest && r.ContentLength <= 0 {
@@ -143,6 +156,12 @@ func (p *badBucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case failing:
 		refuse(w, http.StatusInternalServerError, "InternalError")
 		return
+	case denied:
+		refuse(w, http.StatusForbidden, "AccessDenied")
+		return
+	case silent:
+		sayNothing(r)
+		panic(http.ErrAbortHandler)
 	case halfRequest:
 		r.Body = &halfReader{r.Body, r.ContentLength / 2}
 	}
@@ -173,6 +192,13 @@ func (p *badBucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s == halfAnswer && resp.ContentLength <= 0 { // an answer without a body has its header cut
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// sayNothing waits until who asked gives up. What it sends is taken, since only
+// then its giving up is seen.
+func sayNothing(r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
 }
 
 // forward sends the request as it came: its signature covers host and headers.

@@ -23,6 +23,7 @@ type run struct {
 	plan  plan
 	book  *book
 	app   *app
+	fleet *fleet // nil where one process does all
 	net   *network
 	bad   *badBucket // nil without a bucket
 	base  string     // where guests reach the program
@@ -31,6 +32,11 @@ type run struct {
 
 	rows  rows
 	blobs blobs
+
+	restarts  sync.Mutex // held while the database restarts
+	queue     *testenv.OwnRedis
+	queueTurn sync.Mutex    // held while it fails
+	post      *testenv.SMTP // nil without a fleet
 
 	numbers atomic.Uint64 // of files
 	mu      sync.Mutex
@@ -46,7 +52,11 @@ func TestChaos(t *testing.T) {
 		if bin == "" {
 			bin = build(t, p)
 		}
-		t.Run(p.engine+" and "+p.store, func(t *testing.T) {
+		name := p.engine + " and " + p.store
+		if p.fleet() {
+			name += fmt.Sprintf(", %d and %d processes", p.instances, p.workers)
+		}
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			newRun(t, p, bin).all(t)
 		})
@@ -59,8 +69,11 @@ func newRun(t *testing.T, p plan, bin string) *run {
 	r := &run{plan: p, book: newBook(), slug: "chaos"}
 	r.net = newNetwork(r.book)
 	r.app = &app{bin: bin, dir: t.TempDir(), addr: freeAddress(t), book: r.book}
-	r.base = "http://" + r.net.connect(t, "guests", r.app.addr)
 	r.rows = sqliteRows(filepath.Join(r.app.data(), "app.db"))
+	if p.fleet() {
+		r.app.env = sharing(t)
+		r.book.zeros = append(r.book.zeros, fleetZeros()...)
+	}
 	if p.engine == postgres {
 		dsn := testenv.Postgres(t)
 		u, err := url.Parse(dsn)
@@ -71,27 +84,62 @@ func newRun(t *testing.T, p plan, bin string) *run {
 		r.rows = postgresRows(dsn)
 		r.app.env = append(r.app.env, "DATABASE_URL="+u.String(), "APP_DB_ACQUIRE_TIMEOUT=5s", "APP_DB_CONNECT_TIMEOUT=3s")
 	}
+	r.openBlobs(t)
+	if p.fleet() {
+		r.openFleet(t, bin)
+		r.base = "http://" + r.net.connect(t, "guests", r.fleet.front.address())
+	} else {
+		r.base = "http://" + r.net.connect(t, "guests", r.app.addr)
+	}
+	r.token = r.app.seed(t).APIToken
+	return r
+}
+
+// openBlobs chooses where blobs are.
+func (r *run) openBlobs(t *testing.T) {
+	t.Helper()
+	p := r.plan
 	r.blobs = directoryBlobs(filepath.Join(r.app.data(), "blobs"))
 	if p.store == bucket {
 		s := testenv.S3(t)
-		r.bad = newBadBucket(t, r.book, s.Endpoint, rand.New(rand.NewPCG(p.seed, 3)))
+		all := sicknesses()
+		if p.fleet() {
+			all = append(all, denied, silent)
+		}
+		r.bad = newBadBucket(t, r.book, s.Endpoint, rand.New(rand.NewPCG(p.seed, 3)), all)
 		near := r.net.connect(t, "bucket", strings.TrimPrefix(r.bad.near.URL, "http://"))
 		r.blobs = bucketBlobs(s)
 		r.app.env = append(r.app.env, "WASABI_BUCKET_NAME="+s.Bucket, "WASABI_ENDPOINT_URL=http://"+near,
 			"WASABI_REGION="+s.Region, "WASABI_ACCESS_KEY="+s.AccessKey, "WASABI_SECRET_KEY="+s.SecretKey,
-			"APP_S3_READ_TIMEOUT=10s", "APP_S3_CONNECT_TIMEOUT=3s")
+			"APP_S3_READ_TIMEOUT=5s", "APP_S3_CONNECT_TIMEOUT=3s")
 	}
-	r.token = r.app.seed(t).APIToken
-	return r
+}
+
+// openFleet gives several processes what they share beside database and bucket.
+func (r *run) openFleet(t *testing.T, bin string) {
+	t.Helper()
+	r.queue, r.post = testenv.NewOwnRedis(t), testenv.NewSMTP(t)
+	u, err := url.Parse(r.queue.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = r.net.connect(t, "queue", u.Host)
+	post := &url.URL{
+		Scheme: "smtps", User: url.UserPassword(testenv.SMTPUsername, testenv.SMTPPassword),
+		Host: r.net.connect(t, "mail", r.post.TLS),
+	}
+	r.app.env = append(r.app.env, "REDIS_URL="+u.String(), "SMTP_URL="+post.String(),
+		"SENDER_EMAIL=studio@example.com", "SSL_CERT_FILE="+r.post.CertFile)
+	r.fleet = newFleet(t, r.plan, r.app, oldBuild(t, r.plan, bin))
 }
 
 // all is a run from its beginning to its report.
 func (r *run) all(t *testing.T) {
 	t.Helper()
 	t.Logf("%v", r.plan)
-	last, err := r.storm(t)
+	end, err := r.storm(t)
 	if err == nil {
-		err = r.settle(t.Context(), last)
+		err = r.settle(t.Context(), end)
 	}
 	t.Logf("%v, %v, %s\n%s", r.plan, time.Since(r.book.began).Round(time.Second), r.book.extras(), r.book.lines())
 	if err != nil {
@@ -113,8 +161,8 @@ func (r *run) all(t *testing.T) {
 
 // storm lets guests work while everything fails, until the plan's kills or time
 // are over or the work is done. Then all is well again, and the guests finish.
-// It gives the program's last life.
-func (r *run) storm(t *testing.T) (*life, error) {
+// end drains the program, which still runs then.
+func (r *run) storm(t *testing.T) (end func() error, err error) {
 	ctx, stop := context.WithCancelCause(t.Context())
 	defer stop(nil)
 	bad, calm := context.WithCancel(ctx)
@@ -126,7 +174,6 @@ func (r *run) storm(t *testing.T) (*life, error) {
 		defer time.AfterFunc(r.plan.duration, calm).Stop()
 	}
 	var storms, guests sync.WaitGroup
-	var last *life
 	spawn := func(group *sync.WaitGroup, what string, f func() error) {
 		group.Go(func() {
 			if err := f(); err != nil {
@@ -134,10 +181,20 @@ func (r *run) storm(t *testing.T) (*life, error) {
 			}
 		})
 	}
-	spawn(&storms, "program", func() (err error) {
-		last, err = r.app.live(bad, r.plan, rand.New(rand.NewPCG(r.plan.seed, 1)), calm)
+	spawn(&storms, "program", func() error {
+		if r.fleet != nil {
+			end = r.fleet.stop
+			return r.fleet.live(bad, t, calm)
+		}
+		last, err := r.app.live(bad, r.plan, rand.New(rand.NewPCG(r.plan.seed, 1)), calm)
+		end = last.stop
 		return err
 	})
+	if r.fleet != nil {
+		spawn(&storms, "queue", func() error { return r.queueWeather(bad, rand.New(rand.NewPCG(r.plan.seed, 4))) })
+		spawn(&storms, "outages", func() error { return r.blackouts(bad, rand.New(rand.NewPCG(r.plan.seed, 5))) })
+		spawn(&storms, "sessions", func() error { return r.cutSessions(bad) })
+	}
 	spawn(&storms, "network", func() error {
 		return r.net.suffer(bad, rand.New(rand.NewPCG(r.plan.seed, 2)), r.plan.faultPause)
 	})
@@ -159,14 +216,17 @@ func (r *run) storm(t *testing.T) (*life, error) {
 		defer time.AfterFunc(10*time.Minute, func() { stop(errors.New("guests cannot finish")) }).Stop()
 	}
 	guests.Wait()
-	return last, context.Cause(ctx)
+	return end, context.Cause(ctx)
 }
 
 // restartDatabase lets the database end well or badly, and come back.
 func (r *run) restartDatabase(ctx context.Context, t *testing.T) error {
 	for n := 0; rest(ctx, r.plan.restartPause/2+rand.N(r.plan.restartPause)); n++ {
 		how := []testenv.Ending{testenv.EndFast, testenv.EndCrash}[n%2]
-		if err := testenv.RestartPostgres(context.WithoutCancel(ctx), how); err != nil {
+		r.restarts.Lock()
+		err := testenv.RestartPostgres(context.WithoutCancel(ctx), how)
+		r.restarts.Unlock()
+		if err != nil {
 			return err
 		}
 		r.book.fault("database restarted")
@@ -194,6 +254,9 @@ func (r *run) newSending(random *rand.Rand) *sending {
 		binary.BigEndian.PutUint64(s.key[8*i:], random.Uint64())
 	}
 	s.c.broken = func() { s.broken.Store(true) }
+	if r.fleet != nil {
+		s.c.limit = answerLimit
+	}
 	for i, size := range r.plan.sizes(random) {
 		s.files = append(s.files, r.newFile(random, fmt.Sprintf("folder %d/DSC_%04d.raw", i%7, i), size))
 	}
@@ -304,8 +367,10 @@ func (b *book) extras() string {
 	for _, what := range []string{
 		"transfers completed", "transfers ended early", "transfers deleted", "files deleted", "files fetched whole",
 		"bytes fetched whole", "ranges fetched", "fetches resumed", "starts that failed", "walks through the store",
+		rolls, "drains that cut something", filesSprayed, "mails taken",
 	} {
 		out = append(out, fmt.Sprintf("%s %d", what, b.counts[what]))
 	}
+	out = append(out, fmt.Sprintf("slowest answer %v", b.slowest.Round(time.Millisecond)))
 	return strings.Join(out, ", ")
 }

@@ -21,7 +21,8 @@ type client struct {
 	base   string
 	http   *http.Client
 	book   *book
-	broken func() // called when a connection broke
+	broken func()        // called when a connection broke
+	limit  time.Duration // within what time answers begin; 0: none is known
 }
 
 func newClient(base string, b *book) *client {
@@ -143,7 +144,9 @@ func (c *client) send(ctx context.Context, one call) (*http.Response, error) {
 	if one.token != "" {
 		req.Header.Set("Authorization", "Bearer "+one.token)
 	}
+	began := time.Now()
 	resp, err := c.http.Do(req)
+	c.book.answered(one.method+" "+one.path, time.Since(began), c.limit)
 	if err != nil {
 		c.hurt(ctx)
 		return nil, err

@@ -5,6 +5,12 @@
 // counts what the database and the store hold.
 //
 //	scripts/chaos --kills 200 --engine postgres --store s3
+//	scripts/chaos --instances 3 --workers 2 --kills 100
+//
+// With instances several processes serve and work on one database, queue and
+// bucket, behind a balancer that hands each request to the next of them. They
+// are killed and rolled, old and new together, and whole parts of the system go
+// away until everybody says so.
 //
 // The guests here are a client of their own, written from the HTTP interface
 // alone, so that a mistake cannot hide in code that both sides share.

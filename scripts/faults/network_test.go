@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ type network struct {
 	book  *book
 	api   *toxiproxy.ApiServer
 	lines []*line
+	mu    sync.Mutex // held while a line suffers
 }
 
 // line leads through a proxy, of which there is a new one after each ailment:
@@ -96,17 +99,43 @@ func (n *network) suffer(ctx context.Context, random *rand.Rand, pause time.Dura
 		l := n.lines[random.IntN(len(n.lines))]
 		all := ailments()
 		a := all[random.IntN(len(all))]
-		n.book.fault(l.name + " " + a.name)
-		err := n.renew(l, a)
-		if err == nil && a.kind != "" {
-			rest(ctx, time.Duration(100+random.IntN(1200))*time.Millisecond)
-			err = n.renew(l, ailment{})
-		}
-		if err != nil {
+		if err := n.ail(ctx, l, a, time.Duration(100+random.IntN(1200))*time.Millisecond); err != nil {
 			return fmt.Errorf("%s of the line to %s: %w", a.name, l.name, err)
 		}
 	}
 	return nil
+}
+
+// ail lets one line suffer for a while.
+func (n *network) ail(ctx context.Context, l *line, a ailment, while time.Duration) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.book.fault(l.name + " " + a.name)
+	err := n.renew(l, a)
+	if err == nil && a.kind != "" {
+		rest(ctx, while)
+		err = n.renew(l, ailment{})
+	}
+	return err
+}
+
+// silence makes a line swallow what both sides say, on the connections that
+// there are too, until end is called. Meanwhile no other line suffers.
+func (n *network) silence(name string) (end func() error, err error) {
+	n.mu.Lock()
+	at := slices.IndexFunc(n.lines, func(l *line) bool { return l.name == name })
+	l := n.lines[at]
+	for _, stream := range []string{"upstream", "downstream"} {
+		text := fmt.Sprintf(`{"type": "timeout", "stream": %q, "attributes": {"timeout": 0}}`, stream)
+		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
+			n.mu.Unlock()
+			return nil, err
+		}
+	}
+	return func() error {
+		defer n.mu.Unlock()
+		return n.renew(l, ailment{})
+	}, nil
 }
 
 // rest waits, and tells whether ctx goes on.

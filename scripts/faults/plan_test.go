@@ -35,37 +35,50 @@ type plan struct {
 	seed          uint64
 	race          bool
 
-	guests       int
-	parallel     int           // parts in flight of one guest, and files being fetched
-	repeatOneOf  int           // one in so many parts is repeated, and one in so many with other bytes
-	ranges       int           // fetched of each file
-	killPause    time.Duration // on average
-	restartPause time.Duration // of the database, on average
-	faultPause   time.Duration // between two faults of a line, on average
-	largest      int64         // of a mixed load
-	deleteOneOf  int           // of complete transfers the studio keeps one in so many
+	instances, workers int    // processes that serve and that work; 0 and 0: one that does both
+	old                string // commit of the program that runs beside this one; empty: this one again
+
+	guests        int
+	parallel      int           // parts in flight of one guest, and files being fetched
+	repeatOneOf   int           // one in so many parts is repeated, and one in so many with other bytes
+	ranges        int           // fetched of each file
+	killPause     time.Duration // on average
+	restartPause  time.Duration // of the database, on average
+	faultPause    time.Duration // between two faults of a line, on average
+	blackoutPause time.Duration // between two outages of a whole part, on average
+	largest       int64         // of a mixed load
+	deleteOneOf   int           // of complete transfers the studio keeps one in so many
 }
 
 func (p plan) untilKill(random *rand.Rand) time.Duration {
 	return p.killPause/10 + time.Duration(random.Int64N(int64(p.killPause*9/5)))
 }
 
+// fleet tells whether several processes share the work.
+func (p plan) fleet() bool { return p.instances > 0 }
+
 func (p plan) String() string {
+	if p.fleet() {
+		return fmt.Sprintf("%s and %s, %d serve and %d work, %s load, seed %d", p.engine, p.store, p.instances, p.workers, p.load, p.seed)
+	}
 	return fmt.Sprintf("%s and %s, %s load, seed %d", p.engine, p.store, p.load, p.seed)
 }
 
 // The flags of scripts/chaos. Without any, a small run of both combinations is
 // made.
 var (
-	flagKills  = flag.Int("kills", 0, "kill -9 the program so often; 0: until the work is done or --for is over")
-	flagFor    = flag.Duration("for", 0, "how long guests begin new transfers")
-	flagEngine = flag.String("engine", sqlite, "sqlite or postgres")
-	flagStore  = flag.String("store", "", "directory or s3; directory with sqlite and s3 with postgres unless given")
-	flagSeed   = flag.Uint64("seed", 0, "what decides about files and moments; 0: a random one")
-	flagLarge  = flag.Bool("large", false, "one transfer of 2,630 files of mixed sizes, --gb in all")
-	flagOne    = flag.Bool("one", false, "one transfer of one file of --gb")
-	flagGB     = flag.Float64("gb", 2, "GB of --large and --one")
-	flagRace   = flag.Bool("race", false, "build the program with the race detector")
+	flagKills     = flag.Int("kills", 0, "kill -9 the program so often; 0: until the work is done or --for is over")
+	flagFor       = flag.Duration("for", 0, "how long guests begin new transfers")
+	flagEngine    = flag.String("engine", sqlite, "sqlite or postgres")
+	flagStore     = flag.String("store", "", "directory or s3; directory with sqlite and s3 with postgres unless given")
+	flagSeed      = flag.Uint64("seed", 0, "what decides about files and moments; 0: a random one")
+	flagLarge     = flag.Bool("large", false, "one transfer of 2,630 files of mixed sizes, --gb in all")
+	flagOne       = flag.Bool("one", false, "one transfer of one file of --gb")
+	flagGB        = flag.Float64("gb", 2, "GB of --large and --one")
+	flagInstances = flag.Int("instances", 0, "processes that serve, behind a balancer, with Redis; needs postgres and s3")
+	flagWorkers   = flag.Int("workers", 1, "processes that work, with --instances")
+	flagOld       = flag.String("old", "", "with --instances, a commit whose program runs beside this one; without it this one again")
+	flagRace      = flag.Bool("race", false, "build the program with the race detector")
 )
 
 // plans are what the flags ask for.
@@ -78,7 +91,7 @@ func plans(t *testing.T) []plan {
 	given := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	asked := false
-	for _, name := range []string{"kills", "for", "engine", "store", "large", "one", "gb"} {
+	for _, name := range []string{"kills", "for", "engine", "store", "large", "one", "gb", "instances"} {
 		asked = asked || given[name]
 	}
 	small := plan{
@@ -87,16 +100,21 @@ func plans(t *testing.T) []plan {
 		largest: 24 << 20, deleteOneOf: 2,
 	}
 	if !asked {
-		a, b := small, small
+		a, b, c := small, small, small
 		a.engine, a.store = sqlite, directory
 		b.engine, b.store = postgres, bucket
-		return []plan{a, b}
+		c.engine, c.store = postgres, bucket
+		c.instances, c.workers, c.guests, c.restartPause, c.blackoutPause = 2, 1, 2, 6*time.Second, 4*time.Second
+		return []plan{a, b, c}
 	}
 	p := small
 	p.kills, p.duration, p.engine, p.store = *flagKills, *flagFor, *flagEngine, *flagStore
 	p.bytes = int64(*flagGB * 1e9)
 	p.guests, p.parallel, p.largest, p.deleteOneOf = 4, 4, 45<<20, 10
 	p.killPause, p.restartPause, p.faultPause = 1500*time.Millisecond, 20*time.Second, time.Second
+	if p.instances = *flagInstances; p.fleet() {
+		p.engine, p.workers, p.old, p.blackoutPause = postgres, *flagWorkers, *flagOld, 20*time.Second
+	}
 	if p.kills > 0 && p.duration > 0 {
 		p.killPause = p.duration / time.Duration(p.kills)
 	}
@@ -121,6 +139,8 @@ func (p plan) check() error {
 		return fmt.Errorf("--engine is sqlite or postgres, not %q", p.engine)
 	case p.store != directory && p.store != bucket:
 		return fmt.Errorf("--store is directory or s3, not %q", p.store)
+	case p.fleet() && (p.store != bucket || p.workers < 1):
+		return fmt.Errorf("--instances needs --store s3, and --workers")
 	case *flagLarge && *flagOne:
 		return fmt.Errorf("--large or --one, not both")
 	case p.load == mixed && p.kills <= 0 && p.duration <= 0:

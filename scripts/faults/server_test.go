@@ -30,12 +30,19 @@ type app struct {
 // build compiles the program, for the race detector where that is asked for.
 func build(t *testing.T, p plan) string {
 	t.Helper()
+	return buildIn(t, p, ".")
+}
+
+// buildIn compiles it from the module that holds a folder.
+func buildIn(t *testing.T, p plan, folder string) string {
+	t.Helper()
 	bin := filepath.Join(t.TempDir(), "app")
 	args := []string{"build", "-o", bin}
 	if p.race {
 		args = append(args, "-race")
 	}
 	cmd := exec.CommandContext(t.Context(), "go", append(args, "github.com/lenzeye/lenzeye/cmd/app")...)
+	cmd.Dir = folder
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the program: %v\n%s", err, out)
 	}
@@ -84,7 +91,7 @@ type seeded struct {
 
 func (a *app) seed(t *testing.T) seeded {
 	t.Helper()
-	cmd := a.command(t.Context(), nil, "seed", "--json", "--slug", "chaos")
+	cmd := a.command(t.Context(), nil, "seed", "--json", "--yes", "--slug", "chaos")
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
@@ -95,6 +102,12 @@ func (a *app) seed(t *testing.T) seeded {
 	return got
 }
 
+// What a process of the program does.
+const (
+	serve  = "serve"
+	worker = "worker"
+)
+
 // life is one run of the program.
 type life struct {
 	cmd  *exec.Cmd
@@ -102,12 +115,13 @@ type life struct {
 	err  error
 }
 
-func (a *app) start(extra ...string) (*life, error) {
+// start begins app serve or app worker.
+func (a *app) start(role string, extra ...string) (*life, error) {
 	log, err := os.OpenFile(a.logFile(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	cmd := a.command(context.Background(), extra, "serve")
+	cmd := a.command(context.Background(), extra, role)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, log.Close())
@@ -139,7 +153,7 @@ func (l *life) stop() error {
 // tried again; without such faults the program must not end by itself.
 func (a *app) live(ctx context.Context, p plan, random *rand.Rand, enough func()) (*life, error) {
 	for done := 0; ; {
-		l, err := a.start()
+		l, err := a.start(serve)
 		if err != nil {
 			return nil, err
 		}
@@ -170,21 +184,38 @@ func (a *app) live(ctx context.Context, p plan, random *rand.Rand, enough func()
 
 // ready waits until the program answers that it is.
 func (a *app) ready(ctx context.Context) error {
-	probe := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for {
-		resp, err := probe.Get("http://" + a.addr + "/readyz")
-		if err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
+	for began := time.Now(); time.Since(began) < time.Minute; {
+		if looked, err := look(ctx, a.addr); err == nil && looked.Status == "ready" {
+			return nil
 		}
 		if !rest(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("the program does not become ready\n%s", a.tail())
+			break
 		}
 	}
+	return fmt.Errorf("the program does not become ready\n%s", a.tail())
+}
+
+// readiness is what /readyz tells.
+type readiness struct {
+	Status string
+	Parts  map[string]struct{ OK bool }
+}
+
+// look asks a process whether it is ready.
+func look(ctx context.Context, addr string) (got readiness, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
+	if err != nil {
+		return got, err
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return got, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return got, json.NewDecoder(resp.Body).Decode(&got)
 }
 
 func (a *app) tail() string {

@@ -1,0 +1,188 @@
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// queueWeather lets Redis lose what it holds, be full, and be gone for a while.
+func (r *run) queueWeather(ctx context.Context, random *rand.Rand) error {
+	for rest(ctx, r.plan.restartPause/4+rand.N(r.plan.restartPause/2)) {
+		if err := r.queueFails(ctx, random.IntN(3)); err != nil {
+			return fmt.Errorf("weather of Redis: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *run) queueFails(ctx context.Context, how int) error {
+	r.queueTurn.Lock()
+	defer r.queueTurn.Unlock()
+	steady := context.WithoutCancel(ctx)
+	switch how {
+	case 0:
+		r.book.fault("queue flushed")
+		return r.queue.Do(steady, "FLUSHALL")
+	case 1:
+		r.book.fault("queue full")
+		if err := r.queue.Do(steady, "CONFIG SET maxmemory 1"); err != nil {
+			return err
+		}
+		rest(ctx, 500*time.Millisecond+rand.N(3*time.Second))
+		return r.queue.Do(steady, "CONFIG SET maxmemory 0")
+	}
+	r.book.fault("queue gone for a while")
+	r.queue.End()
+	rest(ctx, rand.N(3*time.Second))
+	return r.queue.Reopen()
+}
+
+// cutSessions ends every session of the database, as an operator or a failover
+// does.
+func (r *run) cutSessions(ctx context.Context) error {
+	db, err := r.rows.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	for rest(ctx, r.plan.restartPause/8+rand.N(r.plan.restartPause/4)) {
+		const end = `SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid()`
+		var ended int64
+		if err := db.QueryRowContext(ctx, end).Scan(&ended); err == nil && ended > 0 { // else it is down itself
+			r.book.fault("database sessions ended")
+		}
+	}
+	return nil
+}
+
+// outage is a part that is gone for as long as it takes everybody to say so.
+type outage struct {
+	part, how string
+	begin     func() (end func() error, err error)
+}
+
+func (r *run) outages() []outage {
+	ill := func(s sickness) func() (func() error, error) {
+		return func() (func() error, error) {
+			r.bad.outright.Store(s)
+			return func() error { r.bad.outright.Store(healthy); return nil }, nil
+		}
+	}
+	return []outage{
+		{"queue", "gone", func() (func() error, error) {
+			r.queueTurn.Lock()
+			r.queue.End()
+			return func() error {
+				defer r.queueTurn.Unlock()
+				return r.queue.Reopen()
+			}, nil
+		}},
+		{"database", "silent", func() (func() error, error) { return r.net.silence("database") }},
+		{"bucket", "refuses", ill(denied)},
+		{"bucket", "busy", ill(busy)},
+		{"bucket", "silent", ill(silent)},
+	}
+}
+
+// noticeLimit is within what time /readyz names a part that is gone, and is well
+// again after it came back: a good look is kept for 5 s, a look takes 3 s, and
+// pools need a moment.
+const noticeLimit = 15 * time.Second
+
+// blackouts takes one part after another away until ctx ends, and holds every
+// serving process to saying which.
+func (r *run) blackouts(ctx context.Context, random *rand.Rand) error {
+	all := r.outages()
+	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for n := 0; rest(ctx, r.plan.blackoutPause/2+rand.N(r.plan.blackoutPause)); n++ {
+		if err := r.blackout(ctx, all[n%len(all)]); err != nil {
+			return fmt.Errorf("outage of the %s: %w", all[n%len(all)].part, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) blackout(ctx context.Context, o outage) error {
+	r.fleet.quiet.Lock()
+	defer r.fleet.quiet.Unlock()
+	r.restarts.Lock() // PostgreSQL stays up, so that it is this outage that is seen
+	defer r.restarts.Unlock()
+	steady := context.WithoutCancel(ctx)
+	r.fleet.mu.Lock()
+	var up []*member
+	for m := range r.fleet.members {
+		if m.role == serve && m.settled.Load() {
+			up = append(up, m)
+		}
+	}
+	r.fleet.mu.Unlock()
+	end, err := o.begin()
+	if err != nil {
+		return err
+	}
+	r.book.fault(o.part + " " + o.how + " for long")
+	for _, m := range up {
+		m.awaits(steady, r.book, unnamed, o.part+" "+o.how, func(got readiness) bool {
+			part, ok := got.Parts[o.part]
+			return ok && !part.OK
+		})
+		if o.part == "database" {
+			r.asks(steady, m)
+		}
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	for _, m := range up {
+		m.awaits(steady, r.book, unhealed, o.part+" "+o.how, func(got readiness) bool { return got.Parts[o.part].OK })
+	}
+	return nil
+}
+
+// awaits looks at a process until /readyz says what it should, for noticeLimit
+// at most.
+func (m *member) awaits(ctx context.Context, b *book, line, what string, says func(readiness) bool) {
+	var last readiness
+	for began := time.Now(); time.Since(began) < noticeLimit; rest(ctx, 100*time.Millisecond) {
+		select {
+		case <-m.gone: // who ends by itself is counted where it is seen
+			return
+		default:
+		}
+		got, err := look(ctx, m.addr)
+		if err == nil && says(got) {
+			return
+		}
+		last = got
+	}
+	b.wrong(line, 1, "%s: %s says %+v", what, m.addr, last)
+}
+
+// asks makes a call that needs the database, which is silent: it must be answered
+// in time, and as what it is.
+func (r *run) asks(ctx context.Context, m *member) {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.addr+"/api/v1/links", nil)
+	if err != nil {
+		r.book.wrong(tooLate, 1, "%v", err)
+		return
+	}
+	req.Header.Set("Authorization", "Bearer "+r.token)
+	began := time.Now()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.book.wrong(tooLate, 1, "a call without a database: %v after %v", err, time.Since(began).Round(time.Millisecond))
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+		r.book.wrong(unclear, 1, "a call without a database is answered %d %s %v", resp.StatusCode, text, err)
+	}
+}
