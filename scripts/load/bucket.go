@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -19,6 +20,8 @@ type bucket struct {
 	mu      sync.Mutex
 	uploads int
 	sizes   map[string]int64 // by object's path; parts add up
+	room    int64            // bytes of whole objects that are kept after all, to be read
+	kept    map[string][]byte
 }
 
 func openBucket() (*bucket, error) {
@@ -26,7 +29,7 @@ func openBucket() (*bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bucket{url: "http://" + l.Addr().String(), sizes: map[string]int64{}}
+	b := &bucket{url: "http://" + l.Addr().String(), sizes: map[string]int64{}, kept: map[string][]byte{}}
 	b.server = &http.Server{Handler: b, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = b.server.Serve(l) }()
 	return b, nil
@@ -61,20 +64,53 @@ func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodDelete:
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		xml(w, "<ListBucketResult></ListBucketResult>")
+		b.get(w, r)
 	}
 }
 
+// get reads an object that is kept. Everything else is a list, and empty.
+func (b *bucket) get(w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	kept := b.kept[r.URL.Path]
+	b.mu.Unlock()
+	if kept == nil {
+		xml(w, "<ListBucketResult></ListBucketResult>")
+		return
+	}
+	w.Header().Set("ETag", `"part"`)
+	http.ServeContent(w, r, "", time.Now(), bytes.NewReader(kept))
+}
+
 func (b *bucket) put(w http.ResponseWriter, r *http.Request) {
-	n, err := io.CopyBuffer(io.Discard, r.Body, make([]byte, 256<<10))
+	to := io.Discard
+	var keep *bytes.Buffer
+	if b.takes(r) {
+		keep = bytes.NewBuffer(make([]byte, 0, r.ContentLength))
+		to = keep
+	}
+	n, err := io.CopyBuffer(to, r.Body, make([]byte, 256<<10))
 	if err != nil || n != r.ContentLength {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
 	b.mu.Lock()
 	b.sizes[r.URL.Path] += n
+	if keep != nil {
+		b.kept[r.URL.Path] = keep.Bytes()
+	}
 	b.mu.Unlock()
 	w.Header().Set("ETag", `"part"`)
+}
+
+// takes tells whether there is room to keep an object, and takes it.
+func (b *bucket) takes(r *http.Request) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r.URL.Query().Has("partNumber") || r.ContentLength > b.room {
+		return false
+	}
+	b.room -= r.ContentLength
+	return true
 }
 
 func (b *bucket) head(w http.ResponseWriter, r *http.Request) {

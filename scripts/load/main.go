@@ -4,6 +4,7 @@
 //
 //	scripts/bench                    # a GiB each way, directory and discarding bucket
 //	scripts/bench --gib 10 --only bucket
+//	scripts/bench --only small-box   # half a processor, 512 MiB, a crowd, then a soak
 //
 // It sends traffic to loopback only and deletes what it made.
 package main
@@ -23,6 +24,7 @@ import (
 type plan struct {
 	gib   float64
 	files int
+	parts int // of the soak
 	only  string
 	app   string // the built program
 	dir   string // of this run
@@ -43,7 +45,8 @@ func main() {
 	var p plan
 	flag.Float64Var(&p.gib, "gib", 1, "GiB to send in each part of the run")
 	flag.IntVar(&p.files, "files", 2000, "number of small files to send")
-	flag.StringVar(&p.only, "only", "", "relay, directory, bucket, slow, send or zip: only this")
+	flag.StringVar(&p.only, "only", "", "relay, directory, bucket, slow, send or zip: only this; small-box runs only when asked for")
+	flag.IntVar(&p.parts, "parts", 12000, "number of parts of the soak of small-box")
 	flag.Parse()
 	exit(run(ctx, p))
 }
@@ -66,6 +69,9 @@ func run(ctx context.Context, p plan) (err error) {
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("build the program: %w", err)
+	}
+	if p.only == "small-box" {
+		return benchBox(ctx, p)
 	}
 	for _, part := range []struct {
 		name string

@@ -76,19 +76,32 @@ type declared struct {
 	PartCount int    `json:"part_count"`
 }
 
+// declareSizes declares files of these sizes under names of a camera.
+func (g *guest) declareSizes(ctx context.Context, sizes []int64) ([]declared, error) {
+	all := make([]map[string]any, len(sizes))
+	for i, size := range sizes {
+		all[i] = map[string]any{"path": fmt.Sprintf("Card A/HLD_%05d.JPG", i), "size": size}
+	}
+	return g.declareAll(ctx, all)
+}
+
 func (g *guest) declare(ctx context.Context, names []string, size int64) ([]declared, error) {
+	all := make([]map[string]any, len(names))
+	for i, name := range names {
+		all[i] = map[string]any{"path": name, "size": size}
+	}
+	return g.declareAll(ctx, all)
+}
+
+func (g *guest) declareAll(ctx context.Context, files []map[string]any) ([]declared, error) {
 	var all []declared
-	for len(names) > 0 {
-		n := min(1000, len(names))
-		in := make([]map[string]any, n)
-		for i, name := range names[:n] {
-			in[i] = map[string]any{"path": name, "size": size}
-		}
+	for len(files) > 0 {
+		in := files[:min(1000, len(files))]
 		var out struct{ Files []declared }
 		if err := g.call(ctx, "POST", "/api/v1/transfers/"+g.id+"/files", map[string]any{"files": in}, &out); err != nil {
 			return nil, err
 		}
-		all, names = append(all, out.Files...), names[n:]
+		all, files = append(all, out.Files...), files[len(in):]
 	}
 	return all, nil
 }

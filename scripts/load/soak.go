@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+const sessionFiles = 2630
+
+// benchBox measures the program on a small box: one session of many files with a
+// crowd beside it, then a soak without the crowd.
+func benchBox(ctx context.Context, p plan) error {
+	b, err := openBox(ctx, p)
+	if b != nil {
+		defer b.close()
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Printf("small-box (%s)\n---------\n", b.limits())
+	figure("start to ready, PostgreSQL", b.ready.Round(time.Millisecond).String(), "")
+	idle, err := b.look(ctx)
+	if err != nil {
+		return err
+	}
+	figure("idle", idle.String(), "30 MiB")
+	if err := b.session(ctx, p); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	if err := b.soak(ctx, p); err != nil {
+		return fmt.Errorf("soak: %w", err)
+	}
+	return b.end()
+}
+
+// session sends 2,630 files while 64 guests send slowly, 1,000 connections are
+// idle and 8 readers fetch, and asks meanwhile whether anybody is at home.
+func (b *box) session(ctx context.Context, p plan) error {
+	c, err := gatherAt(ctx, b, 64, 1000, 8)
+	if err != nil {
+		return err
+	}
+	probing, stop := context.WithCancel(ctx)
+	defer stop()
+	var ready, page []time.Duration
+	var readyErr, pageErr error
+	done := make(chan struct{}, 2)
+	go func() { ready, readyErr = probe(probing, b.base+"/readyz"); done <- struct{}{} }()
+	go func() { page, pageErr = probe(probing, b.base+"/u/"+b.slug); done <- struct{}{} }()
+	began := time.Now()
+	err = b.send(ctx, spread(sessionFiles, int64(p.gib*1024)*mib), 6)
+	took := time.Since(began)
+	stop()
+	<-done
+	<-done
+	if err := errors.Join(err, readyErr, pageErr, c.leave()); err != nil {
+		return err
+	}
+	peak, err := memory(b.cmd.Process.Pid, "VmHWM")
+	if err != nil {
+		return err
+	}
+	figure(fmt.Sprintf("%d files, %.1f GiB, 6 parts in flight", sessionFiles, p.gib), took.Round(time.Second).String(), "")
+	figure("read meanwhile by 8 readers", fmt.Sprintf("%d MiB", c.read.Load()/mib), "")
+	figure("peak memory with all of them", fmt.Sprintf("%.1f MiB", peak), "128 MiB")
+	for name, took := range map[string][]time.Duration{"/readyz": ready, "upload page": page} {
+		at := func(share float64) time.Duration {
+			return took[int(share*float64(len(took)-1))].Round(100 * time.Microsecond)
+		}
+		figure(fmt.Sprintf("%s, half of %d", name, len(took)), at(0.5).String(), "50ms")
+		figure(name+", 99 of 100; slowest", fmt.Sprintf("%v; %v", at(0.99), at(1)), "")
+	}
+	return nil
+}
+
+// spread cuts total into n sizes, most small, a few large, the same every time.
+func spread(n int, total int64) []int64 {
+	random := rand.New(rand.NewPCG(1, 2))
+	weights, sum := make([]float64, n), 0.0
+	for i := range weights {
+		w := random.ExpFloat64()
+		weights[i] = w * w
+		sum += weights[i]
+	}
+	sizes := make([]int64, n)
+	for i, w := range weights {
+		sizes[i] = max(1, int64(w/sum*float64(total)))
+	}
+	return sizes
+}
+
+// send is a whole transfer of files of these sizes.
+func (b *box) send(ctx context.Context, sizes []int64, inFlight int) error {
+	g, err := newGuest(ctx, b.server, inFlight)
+	if err != nil {
+		return err
+	}
+	defer g.client.CloseIdleConnections()
+	files, err := g.declareSizes(ctx, sizes)
+	if err != nil {
+		return err
+	}
+	if _, err := g.sendAll(ctx, jobsOf(files), inFlight); err != nil {
+		return err
+	}
+	var out struct{ Files int }
+	if err := g.complete(ctx, &out); err != nil {
+		return err
+	}
+	if out.Files != len(sizes) {
+		return fmt.Errorf("%d files are complete, want %d", out.Files, len(sizes))
+	}
+	return nil
+}
+
+// soakSizes are the files of one transfer of the soak: a hundred parts, ten of
+// them of full size.
+func soakSizes() []int64 {
+	sizes := []int64{4 * part, 3 * part, part, part, part}
+	for range 90 {
+		sizes = append(sizes, 256<<10)
+	}
+	return sizes
+}
+
+// soak sends transfer after transfer and holds what the program has after 10,000
+// parts and more against what it had after 1,000.
+func (b *box) soak(ctx context.Context, p plan) error {
+	before, err := b.rested(ctx)
+	if err != nil {
+		return err
+	}
+	var early, late []float64
+	for sent := 0; sent < p.parts; {
+		if err := b.send(ctx, soakSizes(), 8); err != nil {
+			return err
+		}
+		sent += 100
+		rss, err := memory(b.cmd.Process.Pid, "VmRSS")
+		if err != nil {
+			return err
+		}
+		if sent >= 1000 && sent < 2000 {
+			early = append(early, rss)
+		}
+		if sent > p.parts-1000 {
+			late = append(late, rss)
+		}
+	}
+	peak, err := memory(b.cmd.Process.Pid, "VmHWM")
+	if err != nil {
+		return err
+	}
+	after, err := b.rested(ctx)
+	if err != nil {
+		return err
+	}
+	figure(fmt.Sprintf("soak of %d parts: memory after 1,000", p.parts), fmt.Sprintf("%.1f MiB", mean(early)), "")
+	figure("memory at its end", fmt.Sprintf("%.1f MiB, %+.1f", mean(late), mean(late)-mean(early)), "no drift")
+	figure("peak memory since the start", fmt.Sprintf("%.1f MiB", peak), "128 MiB")
+	figure("at rest before", before.String(), "")
+	figure("at rest after", after.String(), "the same")
+	return nil
+}
+
+// rested is what the program holds when nobody has asked anything for a while.
+func (b *box) rested(ctx context.Context) (state, error) {
+	select {
+	case <-time.After(10 * time.Second):
+		return b.look(ctx)
+	case <-ctx.Done():
+		return state{}, ctx.Err()
+	}
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(max(1, len(values)))
+}
