@@ -139,7 +139,7 @@ func (r *terminal) strike(ctx context.Context, kind blow, c *typed) (err error) 
 		_ = r.life.cmd.Process.Kill() // it lives, or the start below tells why not
 		<-r.life.gone
 		r.book.add(kills, 1)
-		r.life, err = r.app.start()
+		r.life, err = r.app.start(serve)
 	case killClient:
 		c.killed = true
 		_ = c.cmd.Process.Kill() // an error: it has just ended by itself

@@ -119,12 +119,16 @@ func (n *network) ail(ctx context.Context, l *line, a ailment, while time.Durati
 	return err
 }
 
+// find gives a line that was laid.
+func (n *network) find(name string) *line {
+	return n.lines[slices.IndexFunc(n.lines, func(l *line) bool { return l.name == name })]
+}
+
 // silence makes a line swallow what both sides say, on the connections that
 // there are too, until end is called. Meanwhile no other line suffers.
 func (n *network) silence(name string) (end func() error, err error) {
 	n.mu.Lock()
-	at := slices.IndexFunc(n.lines, func(l *line) bool { return l.name == name })
-	l := n.lines[at]
+	l := n.find(name)
 	for _, stream := range []string{"upstream", "downstream"} {
 		text := fmt.Sprintf(`{"type": "timeout", "stream": %q, "attributes": {"timeout": 0}}`, stream)
 		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {

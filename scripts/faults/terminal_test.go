@@ -59,7 +59,7 @@ func TestTerminal(t *testing.T) {
 				r.files, r.bytes, r.blows, r.limit = largeFiles, one.bytes, *flagBlows, ""
 			}
 			r.run = newRun(t, one, bin)
-			r.line = r.net.lines[0]
+			r.line = r.net.find("guests")
 			r.meter = newMeter(t, r.line.near)
 			r.all()
 		})
@@ -95,7 +95,7 @@ func (r *terminal) all() {
 	ctx := r.t.Context()
 	err := r.ways(ctx)
 	if err == nil {
-		err = r.settle(ctx, r.life)
+		err = r.settle(ctx, r.life.stop)
 	}
 	r.t.Logf("%s and %s, %d files, %.1f GB, seed %d, %v\n%s%s", r.plan.engine, r.plan.store, r.files, float64(r.bytes)/1e9, r.plan.seed,
 		time.Since(r.book.began).Round(time.Second), r.report.String(), r.zeros())
@@ -123,7 +123,7 @@ func (r *terminal) ways(ctx context.Context) (err error) {
 	if r.want, err = makeFolder(folder, r.plan.seed, r.files, r.bytes); err != nil {
 		return err
 	}
-	if r.life, err = r.app.start(); err != nil {
+	if r.life, err = r.app.start(serve); err != nil {
 		return err
 	}
 	if err := r.app.ready(ctx); err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -32,6 +34,9 @@ func benchBox(ctx context.Context, p plan) error {
 	}
 	if err := b.soak(ctx, p); err != nil {
 		return fmt.Errorf("soak: %w", err)
+	}
+	if err := b.rows(ctx); err != nil {
+		return fmt.Errorf("measure the rows: %w", err)
 	}
 	return b.end()
 }
@@ -163,6 +168,27 @@ func (b *box) soak(ctx context.Context, p plan) error {
 	figure("peak memory since the start", fmt.Sprintf("%.1f MiB", peak), "128 MiB")
 	figure("at rest before", before.String(), "")
 	figure("at rest after", after.String(), "the same")
+	return nil
+}
+
+// rows prints what rows take in PostgreSQL, with their indexes and what updates
+// left behind.
+func (b *box) rows(ctx context.Context) error {
+	for _, r := range []struct{ name, tables, of string }{
+		{"a file", "files,file_keys", "files"}, {"a part", "parts", "parts"}, {"a transfer with share, mails and events",
+			"transfers,shares,mails,events", "transfers"},
+	} {
+		var sizes []string
+		for table := range strings.SplitSeq(r.tables, ",") {
+			sizes = append(sizes, "pg_total_relation_size('"+table+"')")
+		}
+		query := "SELECT (" + strings.Join(sizes, "+") + ") / COUNT(*) FROM " + r.of
+		out, err := exec.CommandContext(ctx, "psql", "-At", "-d", b.about[0].url, "-c", query).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("psql: %w: %s", err, out)
+		}
+		figure("bytes of "+r.name+" in PostgreSQL", strings.TrimSpace(string(out)), "")
+	}
 	return nil
 }
 
