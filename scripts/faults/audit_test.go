@@ -16,6 +16,8 @@ import (
 // settle waits for two sweeps after all that had to be finished is, compares
 // everything, ends the program well, and reads what it left.
 func (r *run) settle(ctx context.Context, end func() error) error {
+	steady().RLock()
+	defer steady().RUnlock()
 	if r.fleet == nil {
 		if err := r.app.ready(ctx); err != nil {
 			return err

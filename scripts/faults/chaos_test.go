@@ -33,7 +33,6 @@ type run struct {
 	rows  rows
 	blobs blobs
 
-	restarts  sync.Mutex // held while the database restarts
 	queue     *testenv.OwnRedis
 	queueTurn sync.Mutex    // held while it fails
 	post      *testenv.SMTP // nil without a fleet
@@ -173,7 +172,9 @@ func (r *run) storm(t *testing.T) (end func() error, err error) {
 	if r.plan.duration > 0 && r.plan.kills == 0 {
 		defer time.AfterFunc(r.plan.duration, calm).Stop()
 	}
-	var storms, guests sync.WaitGroup
+	living, enough := context.WithCancel(ctx)
+	defer enough()
+	var storms, guests, lives sync.WaitGroup
 	spawn := func(group *sync.WaitGroup, what string, f func() error) {
 		group.Go(func() {
 			if err := f(); err != nil {
@@ -181,16 +182,15 @@ func (r *run) storm(t *testing.T) (end func() error, err error) {
 			}
 		})
 	}
-	spawn(&storms, "program", func() error {
-		if r.fleet != nil {
-			end = r.fleet.stop
-			return r.fleet.live(bad, t, calm)
-		}
-		last, err := r.app.live(bad, r.plan, rand.New(rand.NewPCG(r.plan.seed, 1)), calm)
-		end = last.stop
-		return err
-	})
-	if r.fleet != nil {
+	if r.fleet == nil {
+		spawn(&storms, "program", func() error {
+			last, err := r.app.live(bad, r.plan, rand.New(rand.NewPCG(r.plan.seed, 1)), calm)
+			end = last.stop
+			return err
+		})
+	} else {
+		end = r.fleet.stop
+		spawn(&lives, "programs", func() error { return r.fleet.live(living, bad, t, calm) })
 		spawn(&storms, "queue", func() error { return r.queueWeather(bad, rand.New(rand.NewPCG(r.plan.seed, 4))) })
 		spawn(&storms, "outages", func() error { return r.blackouts(bad, rand.New(rand.NewPCG(r.plan.seed, 5))) })
 		spawn(&storms, "sessions", func() error { return r.cutSessions(bad) })
@@ -216,16 +216,24 @@ func (r *run) storm(t *testing.T) (end func() error, err error) {
 		defer time.AfterFunc(10*time.Minute, func() { stop(errors.New("guests cannot finish")) }).Stop()
 	}
 	guests.Wait()
+	enough()
+	lives.Wait()
 	return end, context.Cause(ctx)
 }
+
+// steady is held for reading by runs that need the database to stay, and for
+// writing by one that restarts it: all runs share one server.
+var steady = sync.OnceValue(func() *sync.RWMutex { return new(sync.RWMutex) })
 
 // restartDatabase lets the database end well or badly, and come back.
 func (r *run) restartDatabase(ctx context.Context, t *testing.T) error {
 	for n := 0; rest(ctx, r.plan.restartPause/2+rand.N(r.plan.restartPause)); n++ {
 		how := []testenv.Ending{testenv.EndFast, testenv.EndCrash}[n%2]
-		r.restarts.Lock()
+		if !steady().TryLock() { // another run needs it as it is
+			continue
+		}
 		err := testenv.RestartPostgres(context.WithoutCancel(ctx), how)
-		r.restarts.Unlock()
+		steady().Unlock()
 		if err != nil {
 			return err
 		}

@@ -152,8 +152,8 @@ func (f *fleet) takesPart(ctx context.Context, m *member) bool {
 }
 
 // live keeps one process of each place of the plan running until ctx ends, and
-// leaves them running.
-func (f *fleet) live(ctx context.Context, t *testing.T, enough func()) error {
+// leaves them running. Until bad ends they are killed and rolled.
+func (f *fleet) live(ctx, bad context.Context, t *testing.T, enough func()) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	watching, over := context.WithCancel(t.Context())
@@ -169,7 +169,7 @@ func (f *fleet) live(ctx context.Context, t *testing.T, enough func()) error {
 			p.role = worker
 		}
 		all.Go(func() {
-			if err := f.keep(ctx, p, enough); err != nil {
+			if err := f.keep(ctx, bad, p, enough); err != nil {
 				stop(fmt.Errorf("%s %d: %w", p.role, n, err))
 			}
 		})
@@ -190,8 +190,8 @@ type place struct {
 	steps     int // every third is a roll
 }
 
-// keep keeps one process running through kills and rolls.
-func (f *fleet) keep(ctx context.Context, p place, enough func()) error {
+// keep keeps one process running through kills and rolls, and when they are over.
+func (f *fleet) keep(ctx, bad context.Context, p place, enough func()) error {
 	var m *member
 	isOld := p.random.IntN(2) == 0
 	for turn := 0; ; {
@@ -202,15 +202,19 @@ func (f *fleet) keep(ctx context.Context, p place, enough func()) error {
 			}
 			f.settle(ctx, m)
 		}
-		next := time.Duration(f.plan.instances+f.plan.workers) * f.plan.untilKill(p.random)
+		var next <-chan time.Time
+		if bad.Err() == nil {
+			next = time.After(time.Duration(f.plan.instances+f.plan.workers) * f.plan.untilKill(p.random))
+		}
 		select {
 		case <-m.gone:
 			f.lost(m)
 			m = nil
 			rest(ctx, 100*time.Millisecond)
-		case <-time.After(next):
+		case <-next:
 			f.quiet.RLock()
-			if p.steps++; p.steps%3 == 0 {
+			if p.steps++; bad.Err() != nil { // it ended in the meantime
+			} else if p.steps%3 == 0 {
 				if fresh := f.roll(ctx, m, p.addresses[(turn+1)%2]); fresh != m {
 					m, turn = fresh, turn+1
 				}

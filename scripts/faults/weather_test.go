@@ -22,18 +22,18 @@ func (r *run) queueWeather(ctx context.Context, random *rand.Rand) error {
 func (r *run) queueFails(ctx context.Context, how int) error {
 	r.queueTurn.Lock()
 	defer r.queueTurn.Unlock()
-	steady := context.WithoutCancel(ctx)
+	whole := context.WithoutCancel(ctx)
 	switch how {
 	case 0:
 		r.book.fault("queue flushed")
-		return r.queue.Do(steady, "FLUSHALL")
+		return r.queue.Do(whole, "FLUSHALL")
 	case 1:
 		r.book.fault("queue full")
-		if err := r.queue.Do(steady, "CONFIG SET maxmemory 1"); err != nil {
+		if err := r.queue.Do(whole, "CONFIG SET maxmemory 1"); err != nil {
 			return err
 		}
 		rest(ctx, 500*time.Millisecond+rand.N(3*time.Second))
-		return r.queue.Do(steady, "CONFIG SET maxmemory 0")
+		return r.queue.Do(whole, "CONFIG SET maxmemory 0")
 	}
 	r.book.fault("queue gone for a while")
 	r.queue.End()
@@ -110,9 +110,9 @@ func (r *run) blackouts(ctx context.Context, random *rand.Rand) error {
 func (r *run) blackout(ctx context.Context, o outage) error {
 	r.fleet.quiet.Lock()
 	defer r.fleet.quiet.Unlock()
-	r.restarts.Lock() // PostgreSQL stays up, so that it is this outage that is seen
-	defer r.restarts.Unlock()
-	steady := context.WithoutCancel(ctx)
+	steady().RLock() // PostgreSQL stays up, so that it is this outage that is seen
+	defer steady().RUnlock()
+	ctx = context.WithoutCancel(ctx)
 	r.fleet.mu.Lock()
 	var up []*member
 	for m := range r.fleet.members {
@@ -127,19 +127,19 @@ func (r *run) blackout(ctx context.Context, o outage) error {
 	}
 	r.book.fault(o.part + " " + o.how + " for long")
 	for _, m := range up {
-		m.awaits(steady, r.book, unnamed, o.part+" "+o.how, func(got readiness) bool {
+		m.awaits(ctx, r.book, unnamed, o.part+" "+o.how, func(got readiness) bool {
 			part, ok := got.Parts[o.part]
 			return ok && !part.OK
 		})
 		if o.part == "database" {
-			r.asks(steady, m)
+			r.asks(ctx, m)
 		}
 	}
 	if err := end(); err != nil {
 		return err
 	}
 	for _, m := range up {
-		m.awaits(steady, r.book, unhealed, o.part+" "+o.how, func(got readiness) bool { return got.Parts[o.part].OK })
+		m.awaits(ctx, r.book, unhealed, o.part+" "+o.how, func(got readiness) bool { return got.Parts[o.part].OK })
 	}
 	return nil
 }
