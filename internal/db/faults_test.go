@@ -314,7 +314,8 @@ func TestEndOfAContextEndsAWaitForTheServer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	_, err := d.QueryContext(ctx, "SELECT pg_sleep(25)")
+	var none sql.NullString
+	err := d.QueryRowContext(ctx, "SELECT pg_sleep(25)").Scan(&none)
 	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 15*time.Second {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}

@@ -158,7 +158,7 @@ func (b *box) end() error {
 func (b *box) close() {
 	if b.cmd != nil && b.cmd.Process != nil {
 		_ = b.cmd.Process.Kill() // an error: it has ended
-		<-b.waiting
+		_ = <-b.waiting // it was killed
 	}
 	if b.bucket != nil {
 		b.bucket.close()
