@@ -96,7 +96,7 @@ type DB struct {
 	read    *sql.DB // on PostgreSQL the same as write
 	pool    *pgxpool.Pool
 	dial    pgconn.DialFunc // of the pool, without a limit on the waits
-	source  fs.FS // of the migrations
+	source  fs.FS           // of the migrations
 	closing atomic.Bool
 	life    sync.RWMutex // held by each transaction for reading, by Close for writing
 }

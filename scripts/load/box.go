@@ -157,8 +157,8 @@ func (b *box) end() error {
 // close gives everything back.
 func (b *box) close() {
 	if b.cmd != nil && b.cmd.Process != nil {
-		_ = b.cmd.Process.Kill() // an error: it has ended
-		_ = <-b.waiting // it was killed
+		_ = b.cmd.Process.Kill()     // an error: it has ended
+		_ = errors.Join(<-b.waiting) // it was killed
 	}
 	if b.bucket != nil {
 		b.bucket.close()

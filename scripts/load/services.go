@@ -33,7 +33,7 @@ func startService(cmd *exec.Cmd) (*service, error) {
 
 func (s *service) stop(how os.Signal) {
 	_ = s.cmd.Process.Signal(how) // an error: it has ended
-	_ = <-s.waiting // how it ended does not matter any more
+	_ = errors.Join(<-s.waiting)  // how it ended does not matter any more
 }
 
 // openPostgres starts a PostgreSQL of its own that flushes as a real one does.
