@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
@@ -125,20 +126,15 @@ func (p *parts) run(ctx context.Context, server *web.Server, listener net.Listen
 }
 
 func (p *parts) newServer(inv *invocation, address string, memory int64) (*web.Server, error) {
-	h := p.cfg.HTTP
 	build := readBuild(inv.env)
 	o := web.Options{
 		Transfers: p.transfers, Accounts: p.accounts, Catalog: p.catalog,
 		PublicURL: p.cfg.PublicURL(address),
 		Checks:    p.checks(),
 		Observe:   p.metrics.web(), Log: p.log,
-		Build: api.Version{Version: build.Version, Commit: build.Commit, BuiltAt: build.BuiltAt, Go: build.Go},
-		Limits: web.Limits{
-			MaxStreams: p.cfg.MaxStreams(memory), StreamWait: h.StreamWait, MaxWaiting: h.MaxWaiting, MaxConns: h.MaxConns,
-			IdleTimeout: h.IdleTimeout, MinRate: int64(h.MinRate), KeepAlive: h.KeepAlive,
-			MaxRequests: jittered(h.MaxRequests, h.MaxRequestsJitter), MaxRequestLine: int(h.MaxRequestLine), MaxHeaderField: int(h.MaxHeaderField), MaxHeaderBytes: int(h.MaxHeaderBytes),
-		},
-		TrustedProxies: h.TrustedProxies, CORSOrigins: h.CORSOrigins,
+		Build:          api.Version{Version: build.Version, Commit: build.Commit, BuiltAt: build.BuiltAt, Go: build.Go},
+		Limits:         webLimits(p.cfg, memory),
+		TrustedProxies: p.cfg.HTTP.TrustedProxies, CORSOrigins: p.cfg.HTTP.CORSOrigins,
 	}
 	if p.cfg.MetricsOnMainListener() {
 		o.Metrics = p.metrics.handler()
@@ -149,6 +145,26 @@ func (p *parts) newServer(inv *invocation, address string, memory int64) (*web.S
 	}
 	p.metrics.watch(s, p.queue)
 	return s, nil
+}
+
+// webLimits are the settings that keep serve bounded, in a container with so many
+// bytes of memory.
+func webLimits(cfg *config.Config, memory int64) web.Limits {
+	h := cfg.HTTP
+	return web.Limits{
+		MaxStreams: cfg.MaxStreams(memory), StreamWait: orNone(h.StreamWait), MaxWaiting: orNone(h.MaxWaiting), MaxConns: h.MaxConns,
+		IdleTimeout: h.IdleTimeout, MinRate: orNone(int64(h.MinRate)), KeepAlive: h.KeepAlive,
+		MaxRequests:    jittered(h.MaxRequests, h.MaxRequestsJitter),
+		MaxRequestLine: int(h.MaxRequestLine), MaxHeaderField: int(h.MaxHeaderField), MaxHeaderBytes: int(h.MaxHeaderBytes),
+	}
+}
+
+// orNone keeps a setting of zero apart from one that was left out.
+func orNone[T int | int64 | time.Duration](v T) T {
+	if v == 0 {
+		return web.None
+	}
+	return v
 }
 
 // jittered spreads the ends of several instances, so that they do not come at

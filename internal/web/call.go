@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -134,26 +133,25 @@ func (c *call) decode(v any) error {
 }
 
 // readBody reads a JSON body within BodyWait. One that may be large waits for
-// its turn first, since it is held in memory whole.
+// its turn first, since it is held in memory whole. The connection of one that is
+// slow to come may be taken for somebody else.
 func (c *call) readBody(limit int64) ([]byte, error) {
+	body := wholeBody(c.w, http.MaxBytesReader(c.w, c.r.Body, limit), c.s.limits.BodyWait)
 	if limit > smallBody && (c.r.ContentLength < 0 || c.r.ContentLength > smallBody) {
-		release, err := c.s.declares.acquire(c.r.Context(), c.access.TransferID, account.AddressSubject(c.from))
+		release, err := c.carry(c.s.declares, claim{transfer: c.access.TransferID, cut: body.giveWay})
 		if err != nil {
 			return nil, err
 		}
 		defer release()
 	}
-	rc := http.NewResponseController(c.w)
-	if err := rc.SetReadDeadline(time.Now().Add(c.s.limits.BodyWait)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, fmt.Errorf("read body: %w", err)
-	}
 	c.w.moveWriteDeadline()
-	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, limit))
+	here := slowly(c.r)
+	data, err := io.ReadAll(body)
+	here()
 	c.w.received += int64(len(data))
 	if err != nil {
 		return nil, bodyError(err)
 	}
-	_ = rc.SetReadDeadline(time.Time{})
 	return data, nil
 }
 
@@ -163,8 +161,8 @@ func bodyError(err error) error {
 	switch {
 	case tooLarge:
 		return errBodyTooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errStalled
+	case errors.Is(err, errStalled), errors.Is(err, errGaveWay):
+		return err
 	default:
 		return fmt.Errorf("%w: %w", errBodyCut, err)
 	}

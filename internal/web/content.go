@@ -107,7 +107,7 @@ func (w *contentWriter) ReadFrom(src io.Reader) (int64, error) {
 	if !ok || limited.R != io.Reader(w.content) {
 		return io.Copy(struct{ io.Writer }{w}, src)
 	}
-	release, err := w.c.carry(w.c.s.downloads, w.transferID)
+	release, err := w.c.carry(w.c.s.downloads, claim{transfer: w.transferID})
 	if err != nil {
 		w.err = err
 		return 0, err
@@ -151,12 +151,13 @@ func (w *contentWriter) finish() error {
 
 // carry takes what a request with a large body, in either direction, needs: a
 // connection of those that may have one, and a slot.
-func (c *call) carry(from *slots, transferID string) (release func(), err error) {
+func (c *call) carry(from *slots, of claim) (release func(), err error) {
+	of.address = account.AddressSubject(c.from)
 	leave, err := c.s.enterBody()
 	if err != nil {
 		return nil, err
 	}
-	free, err := from.acquire(c.r.Context(), transferID, account.AddressSubject(c.from))
+	free, err := from.acquire(c.r.Context(), of)
 	if err != nil {
 		leave()
 		return nil, err

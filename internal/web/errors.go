@@ -35,6 +35,7 @@ var (
 	errBusy           = errors.New("too many bodies are in flight; come again")
 	errDraining       = errors.New("the server is restarting; come again")
 	errBodyCut        = errors.New("the body ended early")
+	errGaveWay        = errors.New("others waited and this transfer holds more than its share; send it again")
 	errStalled        = errors.New("too few bytes came for too long; send it again")
 )
 
@@ -166,6 +167,7 @@ func weatherErrors() []errorRow {
 		{is: errBusy, code: api.Busy, wait: soon},
 		{is: account.ErrBusy, code: api.Busy, wait: soon},
 		{is: errDraining, code: api.Draining, wait: soon},
+		{is: errGaveWay, code: api.Busy, wait: soon},
 		{is: errStalled, code: api.Stalled, wait: soon},
 		{is: transfer.ErrStorageFull, code: api.StorageFull, wait: time.Minute},
 		{is: transfer.ErrStorageUnavailable, code: api.StorageUnavailable, wait: later},

@@ -2,32 +2,37 @@ package web
 
 import (
 	"container/list"
+	"context"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // connLimit bounds the connections of a listener. At the bound a new connection
-// takes the place of the one that is idle longest; where none is idle it waits
+// takes the place of the one that is idle longest, or else of the one that keeps
+// us waiting longest for a small body. Where there is none it waits
 // for one to end, and the system's backlog holds those behind it. Since at most
-// three quarters of all may carry large bodies, the rest are idle or short and
+// three quarters of all may carry large bodies, the rest are such or short and
 // the wait is too.
 type connLimit struct {
 	net.Listener
 	max int
 
 	mu    sync.Mutex
-	freed sync.Cond // a connection ended or became idle, or the listener closed
+	freed sync.Cond // a connection ended, became idle or slow, or the listener closed
 	conns map[net.Conn]*limitedConn
 	idle  list.List // of *limitedConn, longest idle first
+	slow  list.List // of *limitedConn, longest awaited first
 	ended bool
 }
 
-// limitedConn is an open connection. place is its place among the idle ones,
-// nil while it has a request in flight.
+// limitedConn is an open connection. place is its place among the idle or the
+// slow ones, nil while a handler has it.
 type limitedConn struct {
 	net.Conn
 	limit *connLimit
+	in    *list.List
 	place *list.Element
 }
 
@@ -58,6 +63,9 @@ func (c *connLimit) admit(conn *limitedConn) bool {
 	for len(c.conns) >= c.max && !c.ended {
 		oldest := c.idle.Front()
 		if oldest == nil {
+			oldest = c.slow.Front()
+		}
+		if oldest == nil {
 			c.freed.Wait()
 			continue
 		}
@@ -82,28 +90,86 @@ func (c *connLimit) state(conn net.Conn, st http.ConnState) {
 	}
 	switch st {
 	case http.StateNew, http.StateIdle:
-		if lc.place == nil {
-			lc.place = c.idle.PushBack(lc)
-		}
-		c.freed.Signal()
-	case http.StateActive:
-		c.busy(lc)
+		c.put(lc, &c.idle)
+	case http.StateActive: // its header is there
+		c.put(lc, nil)
 	case http.StateClosed, http.StateHijacked:
 		c.forget(lc)
 	}
 }
 
-func (c *connLimit) busy(lc *limitedConn) {
+// put makes a connection one of those that give way, or with nil one that does
+// not.
+func (c *connLimit) put(lc *limitedConn, where *list.List) {
+	if lc.place != nil && lc.in == where {
+		return
+	}
 	if lc.place != nil {
-		c.idle.Remove(lc.place)
+		lc.in.Remove(lc.place)
 		lc.place = nil
+	}
+	if where != nil {
+		lc.in, lc.place = where, where.PushBack(lc)
+		c.freed.Signal()
 	}
 }
 
 func (c *connLimit) forget(lc *limitedConn) {
-	c.busy(lc)
+	c.put(lc, nil)
 	delete(c.conns, lc)
 	c.freed.Signal()
+}
+
+// connKey finds a request's *limitedConn in its context.
+type connKey struct{}
+
+// context is the server's ConnContext.
+func (c *connLimit) context(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// hold says that a handler needs the request's connection.
+func hold(r *http.Request) { place(r, func(*connLimit) *list.List { return nil }) }
+
+// offer says that its handler waits for what a stranger may never send.
+func offer(r *http.Request) { place(r, func(c *connLimit) *list.List { return &c.slow }) }
+
+func place(r *http.Request, where func(*connLimit) *list.List) {
+	lc, ok := r.Context().Value(connKey{}).(*limitedConn)
+	if !ok {
+		return // not one of Serve's
+	}
+	c := lc.limit
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, open := c.conns[lc]; open {
+		c.put(lc, where(c))
+	}
+}
+
+// quickBody is within what time a small body is there, unless its sender is slow
+// or does not mean to send it.
+const quickBody = time.Second
+
+// slowly lets a request's connection be taken for another while its body is slow
+// to come. here ends that.
+func slowly(r *http.Request) (here func()) {
+	var mu sync.Mutex
+	ended := false
+	timer := time.AfterFunc(quickBody, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !ended {
+			offer(r)
+		}
+	})
+	return func() {
+		timer.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		ended = true
+		hold(r)
+	}
 }
 
 // Close ends the listener and whoever waits in Accept.

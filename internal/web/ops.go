@@ -56,14 +56,17 @@ type readiness struct {
 	mu    sync.Mutex
 	until time.Time
 	last  api.Readiness
+	under []chan api.PartState // a check that runs still, by its place; nil where none does
 }
 
 func newReadiness(checks []Check, now func() time.Time, log *slog.Logger) *readiness {
-	return &readiness{checks: checks, now: now, log: log}
+	return &readiness{checks: checks, now: now, log: log, under: make([]chan api.PartState, len(checks))}
 }
 
 // look gives the last look, or a new one when that is too old. The checks run
-// beside each other, apart from the request that asked: its end is not theirs.
+// beside each other, apart from the request that asked: its end is not theirs. A
+// check that does not even end with its context, as on a disk that hangs, is
+// waited for no longer, and not begun a second time.
 func (r *readiness) look(ctx context.Context) api.Readiness {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,13 +74,14 @@ func (r *readiness) look(ctx context.Context) api.Readiness {
 		return r.last
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
-	defer cancel()
-	states := make([]api.PartState, len(r.checks))
-	var all sync.WaitGroup
 	for i, check := range r.checks {
-		all.Go(func() { states[i] = r.run(ctx, check) })
+		if r.under[i] == nil {
+			r.under[i] = make(chan api.PartState, 1)
+			go func(ended chan<- api.PartState) { ended <- r.run(ctx, check) }(r.under[i])
+		}
 	}
-	all.Wait()
+	states := r.await(ctx)
+	cancel()
 	r.last = api.Readiness{Status: "ready", Parts: map[string]api.PartState{}}
 	keep := goodFor
 	for i, check := range r.checks {
@@ -88,6 +92,34 @@ func (r *readiness) look(ctx context.Context) api.Readiness {
 	}
 	r.until = r.now().Add(keep)
 	return r.last
+}
+
+// lastGrace is for checks that end with their context, to say how they failed.
+const lastGrace = 100 * time.Millisecond
+
+// await waits for all checks until ctx ends.
+func (r *readiness) await(ctx context.Context) []api.PartState {
+	states := make([]api.PartState, len(r.checks))
+	late := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lastGrace, func() { close(late) }) })
+	defer stop()
+	for i, ended := range r.under {
+		select {
+		case states[i] = <-ended:
+			r.under[i] = nil
+			continue
+		case <-late:
+		}
+		select {
+		case states[i] = <-ended: // it has ended while another was waited for
+			r.under[i] = nil
+		default:
+			class := "timeout"
+			states[i] = api.PartState{MS: lookLimit.Milliseconds(), Error: &class}
+			r.log.WarnContext(ctx, "not ready", "part", r.checks[i].Name, "error", "it does not answer at all")
+		}
+	}
+	return states
 }
 
 // run looks at one part. The cause goes to the log; who asks learns the class.

@@ -59,6 +59,31 @@ func TestReadinessOfAPartThatHangs(t *testing.T) {
 	}
 }
 
+// A disk that hangs holds up a check for good, whatever its context says.
+func TestReadinessOfAPartThatNeverEnds(t *testing.T) {
+	t.Parallel()
+	never := make(chan struct{})
+	var begun atomic.Int64
+	e := newEnv(t, func(o *Options) {
+		o.Checks = []Check{
+			{Name: "bucket", Run: func(context.Context) error { begun.Add(1); <-never; return nil }},
+			{Name: "database", Run: func(context.Context) error { return nil }},
+		}
+	})
+	for range 2 {
+		r := ask[api.Readiness](e, 503, "GET", "/readyz", "", nil)
+		if p := r.Parts["bucket"]; p.OK || *p.Error != "timeout" || !r.Parts["database"].OK || begun.Load() != 1 {
+			t.Errorf("%+v after %d checks were begun", r, begun.Load())
+		}
+		e.clock.advance(2 * time.Second)
+	}
+	close(never)
+	waitFor(t, func() bool {
+		e.clock.advance(2 * time.Second)
+		return e.do("GET", "/readyz", "", nil).StatusCode == 200
+	})
+}
+
 func TestVersionAndObserver(t *testing.T) {
 	t.Parallel()
 	seen := make(chan Request, 10)

@@ -72,7 +72,8 @@ type Request struct {
 	Duration time.Duration
 }
 
-// Limits keep memory and time bounded. Zero values take the defaults.
+// Limits keep memory and time bounded. Zero values take the defaults; None is a
+// wait, a rate or a queue of nothing.
 type Limits struct {
 	MaxStreams  int           // part bodies in flight; 64
 	StreamWait  time.Duration // how long a body waits for its turn; 10 s
@@ -93,6 +94,9 @@ type Limits struct {
 	MaxHeaderBytes int // of all fields; 32 KiB
 }
 
+// None stands in Limits for zero, which is the default there.
+const None = -1
+
 func (l Limits) withDefaults() Limits {
 	set(&l.MaxStreams, 64)
 	set(&l.StreamWait, 10*time.Second)
@@ -109,10 +113,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// set gives *v a default.
+// set gives *v a default, and makes None the zero that it stands for.
 func set[T int | int64 | time.Duration](v *T, d T) {
-	if *v == 0 {
+	switch *v {
+	case 0:
 		*v = d
+	case None:
+		*v = 0
 	}
 }
 

@@ -24,6 +24,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		defer s.finish(rw, r, time.Now())
 		if r.ContentLength != 0 { // net/http reads what a handler leaves of a body, and would wait for ever
 			_ = rw.rc.SetReadDeadline(time.Now().Add(s.limits.BodyWait))
+			defer offerRest(rw, r)
 		}
 		if err := s.limits.checkHeader(r); err != nil {
 			s.fail(&call{s: s, w: rw, r: r, route: &route{}}, err)
@@ -34,6 +35,15 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(rw, r)
 	})
+}
+
+// offerRest lets the connection be taken for another while what is left of a
+// body is read, with the answer on its way.
+func offerRest(w *response, r *http.Request) {
+	if w.wrote {
+		_ = w.rc.Flush() // who left does not get it
+		offer(r)
+	}
 }
 
 // checkHeader holds the request to the limits of line and header. net/http has

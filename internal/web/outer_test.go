@@ -65,8 +65,10 @@ func TestRoutesThatAreNot(t *testing.T) {
 	if a := e.do("OPTIONS", "/api/v1/me", "", nil); a.StatusCode != 204 || a.Header.Get("Allow") == "" {
 		t.Errorf("OPTIONS: %d %v", a.StatusCode, a.Header)
 	}
-	if a := e.do("GET", "/nowhere", "", nil); a.StatusCode != 404 || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
-		t.Errorf("a page that is not: %d %s", a.StatusCode, a.Header.Get("Content-Type"))
+	for _, path := range []string{"/nowhere", "/static/", "/static/nowhere/app.css", "/static/app.css"} {
+		if a := e.do("GET", path, "", nil); a.StatusCode != 404 || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
+			t.Errorf("a page that is not, %s: %d %s", path, a.StatusCode, a.Header.Get("Content-Type"))
+		}
 	}
 	if a := e.do("GET", "/api/v1/me", "", nil); !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Bearer") {
 		t.Errorf("401 without WWW-Authenticate: %v", a.Header)

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -50,42 +52,84 @@ func (m *meter) moved(n int) { m.due -= int64(n) }
 // body has ended: net/http goes on reading then, to learn of a client that
 // leaves, and would take a passed deadline for one.
 type pacedBody struct {
-	body  io.Reader
+	body io.Reader
+	read int64
+	err  error // what ended it, if not its end
+
+	mu    sync.Mutex // over the deadline, which giveWay sets from elsewhere
 	meter meter
-	read  int64
 	ended bool
-	err   error // what ended it, if not its end
+	gives bool // it gives way to others
 }
 
 func (s *Server) pacedBody(w *response, r *http.Request) *pacedBody {
 	return &pacedBody{body: r.Body, meter: meter{pace: s.limits.pace(), set: w.rc.SetReadDeadline}}
 }
 
+// wholeBody reads a body that has to be there within a time, whatever its pace.
+func wholeBody(w *response, body io.Reader, within time.Duration) *pacedBody {
+	return &pacedBody{body: body, meter: meter{pace: pace{within, math.MaxInt64}, set: w.rc.SetReadDeadline}}
+}
+
+// Read reads at the pace. Errors that are ours: errStalled, errGaveWay.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	if b.ended {
-		return 0, io.EOF
-	}
-	if err := b.meter.start(); err != nil {
+	ended, err := b.begin()
+	if ended || err != nil {
 		return 0, err
 	}
 	n, err := b.body.Read(p)
 	b.read += int64(n)
+	b.end(n, err)
+	if b.err != nil {
+		err = b.err
+	}
+	return n, err
+}
+
+// begin moves the deadline if it is time.
+func (b *pacedBody) begin() (ended bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.ended:
+		return true, io.EOF
+	case b.gives:
+		b.err = errGaveWay
+		return false, b.err
+	}
+	return false, b.meter.start()
+}
+
+// end says what a read came to.
+func (b *pacedBody) end(n int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.meter.moved(n)
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
 		b.ended = true
 		_ = b.meter.set(time.Time{}) // it worked before
+	case errors.Is(err, os.ErrDeadlineExceeded) && b.gives:
+		b.err = fmt.Errorf("%w: %w", errGaveWay, err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		b.err = fmt.Errorf("%w: %w", errStalled, err)
-		err = b.err
 	default:
 		b.err = err
 	}
-	return n, err
+}
+
+// giveWay ends the body early, unless all of it is there.
+func (b *pacedBody) giveWay() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.ended {
+		b.gives = true
+		_ = b.meter.set(time.Now()) // on a connection without deadlines the next read ends it
+	}
 }
 
 // drop reads what is left of the body, so that a client that reads its answer

@@ -24,7 +24,7 @@ type pages struct {
 	// static serves /static/, every file below one folder named for the
 	// content of all of them, so that it may be cached for ever and scripts
 	// may import each other by relative names.
-	static http.Handler
+	static *assets
 
 	base      string // path of that folder
 	catalog   *catalog.Catalog

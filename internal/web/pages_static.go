@@ -78,13 +78,12 @@ func newAsset(name string, data []byte) (asset, error) {
 	return asset{media: media, plain: data, gzip: packed.Bytes()}, nil
 }
 
-// ServeHTTP answers for a file. An address of another version is not found: its
+// serve answers for a file. An address of another version is not found: its
 // content is not here any more.
-func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *assets) serve(w http.ResponseWriter, r *http.Request) error {
 	file, ok := a.files[strings.TrimPrefix(r.URL.Path, a.base)]
 	if !ok || !strings.HasPrefix(r.URL.Path, a.base+"/") {
-		http.NotFound(w, r)
-		return
+		return errNoRoute
 	}
 	h := w.Header()
 	h.Set("Content-Type", file.media)
@@ -100,6 +99,7 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body)
 	}
+	return nil
 }
 
 // acceptsGzip reads Accept-Encoding as far as browsers use it: "gzip;q=0" is a no.

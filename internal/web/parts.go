@@ -53,7 +53,7 @@ func (s *Server) receivePart(c *call, body *pacedBody) (api.Receipt, error) {
 	if err != nil {
 		return api.Receipt{}, err
 	}
-	release, err := s.streams.acquire(ctx, upload.TransferID(), c.client().Subject)
+	release, err := s.streams.acquire(ctx, claim{transfer: upload.TransferID(), address: c.client().Subject, cut: body.giveWay})
 	if err != nil {
 		return api.Receipt{}, err
 	}
@@ -64,7 +64,7 @@ func (s *Server) receivePart(c *call, body *pacedBody) (api.Receipt, error) {
 	switch {
 	case err == nil:
 		return api.Receipt{Part: wirePart(got.Part), State: got.State}, nil
-	case errors.Is(body.err, errStalled):
+	case errors.Is(body.err, errStalled), errors.Is(body.err, errGaveWay):
 		return api.Receipt{}, body.err
 	case body.err != nil:
 		return api.Receipt{}, fmt.Errorf("%w: %w", errBodyCut, body.err)

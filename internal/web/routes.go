@@ -174,7 +174,7 @@ func pageRoutes() []route {
 		{method: "GET", pattern: "/{$}", summary: "The front page", page: true, media: "text/html",
 			handle: func(s *Server, c *call) error { return s.homePage(c.w, c.r) }},
 		{method: "GET", pattern: "/static/", summary: "Styles, scripts and icons", page: true, quiet: true, media: "*/*",
-			handle: func(s *Server, c *call) error { s.static.ServeHTTP(c.w, c.r); return nil }},
+			handle: func(s *Server, c *call) error { return s.static.serve(c.w, c.r) }},
 	}
 }
 

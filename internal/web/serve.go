@@ -35,6 +35,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, drainTimeout time.Du
 		IdleTimeout:       s.limits.KeepAlive,
 		MaxHeaderBytes:    headerRoom,
 		ConnState:         limit.state,
+		ConnContext:       limit.context,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}

@@ -77,6 +77,7 @@ func New(o Options) (*Server, error) {
 	if s.openAPI, err = s.document(); err != nil {
 		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
 	}
+	s.declares.longest = o.Limits.StreamWait
 	s.handler = s.outer(s.mux())
 	return s, nil
 }

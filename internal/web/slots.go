@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,24 +12,42 @@ import (
 // among those whose transfer holds less than a quarter and whose address holds
 // less than half of all slots (each at least one). If there is none, it goes to
 // the waiting transfer that holds fewest, rather than to nobody.
+//
+// Who has such a right and got nothing for half of its wait, because those that
+// hold the slots are slow, has one made free: the youngest body of a transfer or
+// an address above its share gives way.
 type slots struct {
 	max, maxWaiting int
 	wait            time.Duration
+	// longest is how long a body keeps its slot from others that wait, whatever
+	// its share; 0 is as long as it likes.
+	longest time.Duration
 
 	mu         sync.Mutex
-	used       int
+	held       []*waiter // oldest first
 	closed     bool
 	byTransfer map[string]int // slots held
 	byAddress  map[string]int
 	waiting    []*waiter // longest first
 }
 
-// waiter is somebody in the queue. granted is closed when it has a slot or err
-// says why not; both are decided under the lock.
-type waiter struct {
+// claim says for whom a slot is.
+type claim struct {
 	transfer, address string
-	granted           chan struct{}
-	err               error
+	// cut ends the body early, which releases its slot. It must not wait. nil:
+	// nobody makes it give way.
+	cut func()
+}
+
+// waiter is somebody in the queue, and who holds a slot. granted is closed when
+// it has a slot or err says why not; both are decided under the lock.
+type waiter struct {
+	claim
+	granted chan struct{}
+	err     error
+	tired   bool      // it waited for half of its time
+	since   time.Time // when it got its slot
+	going   bool      // it was told to give way
 }
 
 func newSlots(limit, maxWaiting int, wait time.Duration) *slots {
@@ -39,24 +58,37 @@ func newSlots(limit, maxWaiting int, wait time.Duration) *slots {
 }
 
 // acquire waits for a slot. Errors: errBusy, errDraining, the context's.
-func (s *slots) acquire(ctx context.Context, transfer, address string) (release func(), err error) {
-	w := &waiter{transfer: transfer, address: address, granted: make(chan struct{})}
+func (s *slots) acquire(ctx context.Context, c claim) (release func(), err error) {
+	w := &waiter{claim: c, granted: make(chan struct{})}
 	if err := s.enter(w); err != nil {
 		return nil, err
 	}
-	timer := time.NewTimer(s.wait)
-	defer timer.Stop()
-	select {
-	case <-w.granted:
-	case <-timer.C:
-		s.leave(w, errBusy)
-	case <-ctx.Done():
-		s.leave(w, context.Cause(ctx))
-	}
+	s.await(ctx, w)
 	if w.err != nil {
 		return nil, w.err
 	}
 	return sync.OnceFunc(func() { s.release(w) }), nil
+}
+
+// await returns when w has a slot or left the queue.
+func (s *slots) await(ctx context.Context, w *waiter) {
+	patience, end := time.NewTimer(s.wait/2), time.NewTimer(s.wait)
+	defer patience.Stop()
+	defer end.Stop()
+	for {
+		select {
+		case <-w.granted:
+			return
+		case <-patience.C:
+			s.tire(w)
+		case <-end.C:
+			s.leave(w, errBusy)
+			return
+		case <-ctx.Done():
+			s.leave(w, context.Cause(ctx))
+			return
+		}
+	}
 }
 
 // enter takes a slot or a place in the queue.
@@ -66,7 +98,7 @@ func (s *slots) enter(w *waiter) error {
 	switch {
 	case s.closed:
 		return errDraining
-	case s.used < s.max:
+	case len(s.held) < s.max:
 		s.grant(w)
 	case len(s.waiting) >= s.maxWaiting:
 		return errBusy
@@ -80,18 +112,16 @@ func (s *slots) enter(w *waiter) error {
 func (s *slots) leave(w *waiter, why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, other := range s.waiting {
-		if other == w {
-			s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
-			w.err = why
-			close(w.granted)
-			return
-		}
+	if i := slices.Index(s.waiting, w); i >= 0 {
+		s.waiting = slices.Delete(s.waiting, i, i+1)
+		w.err = why
+		close(w.granted)
 	}
 }
 
 func (s *slots) grant(w *waiter) {
-	s.used++
+	w.since = time.Now()
+	s.held = append(s.held, w)
 	s.byTransfer[w.transfer]++
 	s.byAddress[w.address]++
 	close(w.granted)
@@ -100,24 +130,25 @@ func (s *slots) grant(w *waiter) {
 func (s *slots) release(w *waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.used--
+	i := slices.Index(s.held, w)
+	s.held = slices.Delete(s.held, i, i+1)
 	lower(s.byTransfer, w.transfer)
 	lower(s.byAddress, w.address)
 	if len(s.waiting) == 0 {
 		return
 	}
-	i := s.pick()
+	i = s.pick()
 	chosen := s.waiting[i]
-	s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
+	s.waiting = slices.Delete(s.waiting, i, i+1)
 	s.grant(chosen)
+	s.makeRoom()
 }
 
 // pick chooses whose turn it is among those that wait.
 func (s *slots) pick() int {
-	quarter, half := max(1, s.max/4), max(1, s.max/2)
 	fewest := 0
 	for i, w := range s.waiting {
-		if s.byTransfer[w.transfer] < quarter && s.byAddress[w.address] < half {
+		if s.entitled(w) {
 			return i
 		}
 		if s.byTransfer[w.transfer] < s.byTransfer[s.waiting[fewest].transfer] {
@@ -125,6 +156,80 @@ func (s *slots) pick() int {
 		}
 	}
 	return fewest
+}
+
+// shares are what a transfer and an address may hold while others wait.
+func (s *slots) shares() (quarter, half int) { return max(1, s.max/4), max(1, s.max/2) }
+
+// entitled tells whether w holds less than its shares.
+func (s *slots) entitled(w *waiter) bool {
+	quarter, half := s.shares()
+	return s.byTransfer[w.transfer] < quarter && s.byAddress[w.address] < half
+}
+
+// tire ends the patience of one that waits.
+func (s *slots) tire(w *waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.tired = true
+	s.makeRoom()
+}
+
+// makeRoom has as many bodies give way as wait tired with a better right.
+func (s *slots) makeRoom() {
+	for want := s.owed(); want > 0; want-- {
+		victim := s.victim()
+		if victim == nil {
+			return
+		}
+		victim.going = true
+		victim.cut()
+	}
+}
+
+// owed counts slots that tired waiters may have and that nobody gives back yet.
+func (s *slots) owed() int {
+	quarter, half := s.shares()
+	byTransfer, byAddress := map[string]int{}, map[string]int{}
+	n := 0
+	for _, w := range s.waiting {
+		if w.tired && s.byTransfer[w.transfer]+byTransfer[w.transfer] < quarter && s.byAddress[w.address]+byAddress[w.address] < half {
+			byTransfer[w.transfer]++
+			byAddress[w.address]++
+			n++
+		}
+	}
+	for _, h := range s.held {
+		if h.going {
+			n--
+		}
+	}
+	return n
+}
+
+// victim is the youngest body above its share, which loses least, or else the
+// oldest that holds its slot for too long, or nil. Those that are going already
+// hold nothing.
+func (s *slots) victim() *waiter {
+	quarter, half := s.shares()
+	byTransfer, byAddress := map[string]int{}, map[string]int{}
+	for _, h := range s.held {
+		if !h.going {
+			byTransfer[h.transfer]++
+			byAddress[h.address]++
+		}
+	}
+	for _, h := range slices.Backward(s.held) {
+		if !h.going && h.cut != nil && (byTransfer[h.transfer] > quarter || byAddress[h.address] > half) {
+			return h
+		}
+	}
+	for _, h := range s.held {
+		if !h.going && h.cut != nil && s.longest > 0 && time.Since(h.since) >= s.longest {
+			return h
+		}
+	}
+	return nil
 }
 
 // close sends away who waits and who comes. Slots that are held stay.
@@ -142,7 +247,7 @@ func (s *slots) close() {
 func (s *slots) count() (used, waiting int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.used, len(s.waiting)
+	return len(s.held), len(s.waiting)
 }
 
 func lower(counts map[string]int, key string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +37,7 @@ func acquireLater(s *slots, ctx context.Context, transfer, address string) *hold
 	h := &holder{ended: make(chan struct{})}
 	go func() {
 		defer close(h.ended)
-		h.release, h.err = s.acquire(ctx, transfer, address)
+		h.release, h.err = s.acquire(ctx, claim{transfer: transfer, address: address})
 	}()
 	synctest.Wait()
 	return h
@@ -150,5 +151,112 @@ func TestSlotsLetGo(t *testing.T) {
 			t.Errorf("after close: %v, %v", waits.why(), late.err)
 		}
 		first.release()
+	})
+}
+
+// holding takes a slot for a body that ends when it is told to give way.
+func holding(t *testing.T, s *slots, transfer, address string, gone *[]string) {
+	t.Helper()
+	var release func()
+	cut := func() {
+		*gone = append(*gone, transfer)
+		go release()
+	}
+	var err error
+	if release, err = s.acquire(t.Context(), claim{transfer: transfer, address: address, cut: cut}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What holds every slot and does not move gives way to others, down to its
+// share and no further.
+func TestSlowBodiesGiveWay(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		held []string // transfer@address of each slot
+		gone int      // of them, when eight others come
+	}{
+		"one transfer":            {[]string{"a@1", "a@2", "a@3", "a@4", "a@5", "a@6", "a@7", "a@8"}, 6},
+		"one address":             {[]string{"a@1", "b@1", "c@1", "d@1", "e@1", "f@1", "g@1", "h@1"}, 4},
+		"all within a share":      {[]string{"a@1", "a@1", "b@2", "b@2", "c@3", "c@3", "d@4", "d@4"}, 0},
+		"one above, the rest not": {[]string{"a@1", "a@1", "a@1", "b@2", "b@2", "c@3", "c@3", "d@4"}, 1},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSlots(8, 100, 10*time.Second)
+				var gone []string
+				for _, h := range tc.held {
+					transfer, address, _ := strings.Cut(h, "@")
+					holding(t, s, transfer, address, &gone)
+				}
+				var others []*holder
+				for i := range 8 {
+					others = append(others, acquireLater(s, t.Context(), fmt.Sprint("new", i), fmt.Sprint("from", i)))
+				}
+				time.Sleep(5*time.Second - 1)
+				synctest.Wait()
+				if len(gone) != 0 {
+					t.Errorf("%v gave way before others had waited for long", gone)
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+				served := 0
+				for _, o := range others {
+					if o.done() && o.why() == nil {
+						served++
+					}
+				}
+				if len(gone) != tc.gone || served != tc.gone {
+					t.Errorf("%d gave way and %d were served, want %d", len(gone), served, tc.gone)
+				}
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// Who has its share makes nobody give way, and downloads give way to nobody.
+func TestNobodyGivesWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlots(4, 100, 10*time.Second)
+		var gone []string
+		for range 4 {
+			holding(t, s, "greedy", "g", &gone)
+		}
+		if more := acquireLater(s, t.Context(), "greedy", "g"); !errors.Is(more.why(), errBusy) || len(gone) != 0 {
+			t.Errorf("its own next body: %v, and %v gave way", more.why(), gone)
+		}
+		d := newSlots(4, 100, 10*time.Second)
+		for range 4 {
+			acquireLater(d, t.Context(), "greedy", "g")
+		}
+		if other := acquireLater(d, t.Context(), "other", "o"); !errors.Is(other.why(), errBusy) {
+			t.Errorf("a slot that cannot be taken back: %v", other.why())
+		}
+	})
+}
+
+// With a longest time even those within their share give way, the oldest first.
+func TestSlotsAreHeldForSoLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlots(4, 100, 10*time.Second)
+		s.longest = 10 * time.Second
+		var gone []string
+		for i := range 4 {
+			holding(t, s, fmt.Sprint("t", i), fmt.Sprint("a", i), &gone)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(2 * time.Second) // the oldest has 6 s, and 11 s when the patience of who comes ends
+		first, second := acquireLater(s, t.Context(), "x", "x"), acquireLater(s, t.Context(), "y", "y")
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if !first.done() || first.why() != nil || len(gone) != 2 || gone[0] != "t0" || gone[1] != "t1" || second.why() != nil {
+			t.Errorf("%v gave way", gone)
+		}
 	})
 }
