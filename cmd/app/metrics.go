@@ -78,9 +78,9 @@ func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }
 
-// serveMetrics answers /metrics on a listener of its own, if one is configured,
-// until close.
-func (p *parts) serveMetrics() error {
+// serveMetrics answers /metrics, /healthz and /readyz on a listener of its own,
+// if one is configured, until close.
+func (p *parts) serveMetrics(probes *web.Probes) error {
 	if p.cfg.HTTP.MetricsAddr == "" {
 		return nil
 	}
@@ -90,6 +90,7 @@ func (p *parts) serveMetrics() error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", p.metrics.handler())
+	mux.Handle("GET /", probes.Handler())
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
@@ -127,21 +128,25 @@ func (m *metrics) web() web.Observe {
 	}
 }
 
-// watch adds gauges that are read when somebody asks.
-func (m *metrics) watch(s *web.Server, q *jobs.Queue) {
-	gauge := func(name, help string, value func() int) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
-			func() float64 { return float64(value()) }))
-	}
-	gauge("lenzeye_streams", "Parts' bodies in flight.", func() int { return s.Stats().Streams })
-	gauge("lenzeye_streams_waiting", "Parts' bodies that wait for their turn.", func() int { return s.Stats().StreamsWaiting })
-	gauge("lenzeye_downloads", "Answers with file content in flight.", func() int { return s.Stats().Downloads })
-	gauge("lenzeye_downloads_waiting", "Requests for file content that wait.", func() int { return s.Stats().DownloadsWaiting })
-	gauge("lenzeye_connections", "Open connections.", func() int { return s.Stats().Conns })
-	if q != nil {
-		gauge("lenzeye_jobs_waiting", "Hints that wait.", func() int { return q.Stats().Waiting })
-		gauge("lenzeye_jobs_running", "Handlers that run.", func() int { return q.Stats().Running })
-	}
+// gauge adds a number that is read when somebody asks.
+func (m *metrics) gauge(name, help string, value func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+		func() float64 { return float64(value()) }))
+}
+
+// watchQueue adds the gauges of a queue.
+func (m *metrics) watchQueue(q *jobs.Queue) {
+	m.gauge("lenzeye_jobs_waiting", "Hints that wait.", func() int { return q.Stats().Waiting })
+	m.gauge("lenzeye_jobs_running", "Handlers that run.", func() int { return q.Stats().Running })
+}
+
+// watch adds the gauges of a server.
+func (m *metrics) watch(s *web.Server) {
+	m.gauge("lenzeye_streams", "Parts' bodies in flight.", func() int { return s.Stats().Streams })
+	m.gauge("lenzeye_streams_waiting", "Parts' bodies that wait for their turn.", func() int { return s.Stats().StreamsWaiting })
+	m.gauge("lenzeye_downloads", "Answers with file content in flight.", func() int { return s.Stats().Downloads })
+	m.gauge("lenzeye_downloads_waiting", "Requests for file content that wait.", func() int { return s.Stats().DownloadsWaiting })
+	m.gauge("lenzeye_connections", "Open connections.", func() int { return s.Stats().Conns })
 }
 
 // upkeep gives the functions that internal/transfer calls.

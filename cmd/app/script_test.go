@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,14 +14,7 @@ import (
 
 // TestMain makes the test binary the program itself for the scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"app": func() {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-			code := run(ctx, os.Args[1:], os.Environ(), stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr})
-			stop()
-			os.Exit(code)
-		},
-	})
+	testscript.Main(m, map[string]func(){"app": func() { os.Exit(execute()) }})
 }
 
 // TestScripts runs the stories of testdata/script: each is what a person types

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func serve(ctx context.Context, inv *invocation, cfg *config.Config, f serveFlag
 	if err != nil {
 		return err
 	}
-	if err := p.serveMetrics(); err != nil {
+	if err := p.serveMetrics(server.Probes()); err != nil {
 		return err
 	}
 	if listener == nil {
@@ -143,7 +144,8 @@ func (p *parts) newServer(inv *invocation, address string, memory int64) (*web.S
 	if err != nil {
 		return nil, userError{err}
 	}
-	p.metrics.watch(s, p.queue)
+	p.metrics.watch(s)
+	p.metrics.watchQueue(p.queue)
 	return s, nil
 }
 
@@ -154,6 +156,7 @@ func webLimits(cfg *config.Config, memory int64) web.Limits {
 	return web.Limits{
 		MaxStreams: cfg.MaxStreams(memory), StreamWait: orNone(h.StreamWait), MaxWaiting: orNone(h.MaxWaiting), MaxConns: h.MaxConns,
 		IdleTimeout: h.IdleTimeout, MinRate: orNone(int64(h.MinRate)), KeepAlive: h.KeepAlive,
+		DrainDelay:     h.DrainDelay,
 		MaxRequests:    jittered(h.MaxRequests, h.MaxRequestsJitter),
 		MaxRequestLine: int(h.MaxRequestLine), MaxHeaderField: int(h.MaxHeaderField), MaxHeaderBytes: int(h.MaxHeaderBytes),
 	}
@@ -188,18 +191,31 @@ func (p *parts) checks() []web.Check {
 // memoryLimit takes Go's limit from the container unless GOMEMLIMIT is set, and
 // gives the container's own in bytes, 0 without one.
 func memoryLimit(env []string, log *slog.Logger) int64 {
-	limit, err := memlimit.FromCgroup()
-	if err != nil || limit == 0 || limit > math.MaxInt64 {
+	container, err := memlimit.FromCgroup()
+	if err != nil {
 		return 0
 	}
-	for _, kv := range env {
-		if strings.HasPrefix(kv, "GOMEMLIMIT=") {
-			return int64(limit)
-		}
+	l := limitsOf(container, env)
+	if l.forGo > 0 {
+		debug.SetMemoryLimit(l.forGo)
+		log.Info("memory limit taken from the container", "bytes", l.container)
 	}
-	debug.SetMemoryLimit(int64(float64(limit) * 0.9))
-	log.Info("memory limit taken from the container", "bytes", limit)
-	return int64(limit)
+	return l.container
+}
+
+// memoryLimits are in bytes; 0 is none, or nothing to set.
+type memoryLimits struct{ container, forGo int64 }
+
+// limitsOf leaves a tenth of a container's memory to what Go does not count.
+func limitsOf(container uint64, env []string) memoryLimits {
+	if container == 0 || container > math.MaxInt64 {
+		return memoryLimits{}
+	}
+	l := memoryLimits{container: int64(container), forGo: int64(float64(container) * 0.9)}
+	if slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "GOMEMLIMIT=") }) {
+		l.forGo = 0
+	}
+	return l
 }
 
 // greet says on the terminal where to go. In production nothing is made and

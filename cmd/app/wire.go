@@ -142,7 +142,8 @@ func (p *parts) openBlobs(r role) (err error) {
 	return nil
 }
 
-// bucketOptions are those of the configured bucket.
+// bucketOptions are those of the chosen bucket, in a container with so many bytes
+// of memory.
 func bucketOptions(cfg *config.Config, memory int64) blob.S3Options {
 	c := cfg.S3
 	return blob.S3Options{
@@ -174,18 +175,25 @@ func (p *parts) openServices(r role) (err error) {
 	}
 	p.transfers = transfer.New(transfer.Options{
 		DB: p.db, Blobs: p.blobs, Accounts: p.accounts, Mail: p.mail, Hint: hint, Log: p.log,
-		Settings: transfer.Settings{
-			Unfinished: p.cfg.Retention.Unfinished, Complete: p.cfg.Retention.Complete, Undo: atOnce(p.cfg.Retention.Undo),
-			WarnBefore: p.cfg.Retention.WarnBefore, MaxAge: p.cfg.Transfer.MaxAge, Grace: atOnce(p.cfg.Sweep.Grace), MaxFiles: int64(p.cfg.Limits.MaxFiles),
-			PublicURL: p.cfg.PublicURL(r.listens), OperatorEmail: p.cfg.Mail.AdminEmail,
-			ScrubBytes: int64(p.cfg.Scrub.BytesPerDay), ScrubAgain: p.cfg.Scrub.AgainAfter,
-		},
-		Observe: p.metrics.upkeep(),
+		Settings: transferSettings(p.cfg, r.listens),
+		Observe:  p.metrics.upkeep(),
 	})
 	if !r.hints && !r.works {
 		return nil
 	}
 	return p.openQueue(r)
+}
+
+// transferSettings are the times and bounds of transfers, with links that begin
+// at the configured address or else at the listener's.
+func transferSettings(cfg *config.Config, listens string) transfer.Settings {
+	kept := cfg.Retention
+	return transfer.Settings{
+		Unfinished: kept.Unfinished, Complete: kept.Complete, Undo: atOnce(kept.Undo), WarnBefore: kept.WarnBefore,
+		MaxAge: cfg.Transfer.MaxAge, Grace: atOnce(cfg.Sweep.Grace), MaxFiles: int64(cfg.Limits.MaxFiles),
+		PublicURL: cfg.PublicURL(listens), OperatorEmail: cfg.Mail.AdminEmail,
+		ScrubBytes: int64(cfg.Scrub.BytesPerDay), ScrubAgain: cfg.Scrub.AgainAfter,
+	}
 }
 
 // atOnce keeps a setting of zero apart from one that was left out.
@@ -207,14 +215,13 @@ func (p *parts) hint(ctx context.Context, h jobs.Hint) error {
 // openQueue opens the queue with everybody's jobs and, where they are done, the
 // chores.
 func (p *parts) openQueue(r role) (err error) {
-	o := jobs.Options{
-		Jobs: p.jobs(), Concurrency: p.cfg.Worker.Concurrency, Log: p.log, Observe: p.metrics.job,
-	}
+	o := queueOptions(p.cfg)
+	o.Jobs, o.Log, o.Observe = p.jobs(), p.log, p.metrics.job
 	if r.works {
 		o.Chores = p.chores()
 	}
 	if p.cfg.UsesRedis() {
-		p.queue, err = jobs.OpenRedis(o, jobs.RedisOptions{URL: p.cfg.Redis.URL.Reveal(), Queues: p.cfg.Worker.Queues})
+		p.queue, err = jobs.OpenRedis(o, redisOptions(p.cfg))
 		if err != nil {
 			return userError{fmt.Errorf("REDIS_URL: %w", err)}
 		}
@@ -227,6 +234,14 @@ func (p *parts) openQueue(r role) (err error) {
 		return p.queue.Shutdown(ctx)
 	})
 	return nil
+}
+
+func queueOptions(cfg *config.Config) jobs.Options {
+	return jobs.Options{Concurrency: cfg.Worker.Concurrency}
+}
+
+func redisOptions(cfg *config.Config) jobs.RedisOptions {
+	return jobs.RedisOptions{URL: cfg.Redis.URL.Reveal(), Queues: cfg.Worker.Queues}
 }
 
 func (p *parts) jobs() []jobs.Job {

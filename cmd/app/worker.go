@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lenzeye/lenzeye/internal/config"
+	"github.com/lenzeye/lenzeye/internal/web"
 )
 
 func newWorker(inv *invocation) *cobra.Command {
@@ -19,9 +20,12 @@ func newWorker(inv *invocation) *cobra.Command {
 mail, purge what has ended. Any number of workers may run. They need PostgreSQL,
 and Redis to be told of work at once; what Redis loses, their sweep finds.
 
+It needs no port. With --http.metrics-addr it answers /metrics, /healthz and
+/readyz there.
+
 SIGTERM or Ctrl-C drains: jobs under way finish within http.drain_timeout, then
 it ends. A second signal ends at once.`,
-		Example: "  REDIS_URL=redis://localhost DATABASE_URL=postgres://localhost/lenzeye app worker\n  app worker --worker.concurrency 16 --worker.queues critical=1",
+		Example: "  REDIS_URL=redis://localhost DATABASE_URL=postgres://localhost/lenzeye app worker\n  app worker --http.metrics-addr 127.0.0.1:9090\n  app worker --worker.concurrency 16 --worker.queues critical=1",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := inv.settings(cmd, needsOfServer()...)
@@ -63,6 +67,11 @@ func work(ctx context.Context, inv *invocation, cfg *config.Config) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
+	probes := web.NewProbes(p.checks(), log)
+	p.metrics.watchQueue(p.queue)
+	if err := p.serveMetrics(probes); err != nil {
+		return err
+	}
 	if err := p.queue.Check(starting); err != nil {
 		log.Warn("Redis does not answer: the sweep finds work until it does", "error", err)
 	}
@@ -71,6 +80,7 @@ func work(ctx context.Context, inv *invocation, cfg *config.Config) (err error) 
 	}
 	log.Info("working", "pid", os.Getpid(), "concurrency", cfg.Worker.Concurrency)
 	<-ctx.Done()
+	probes.Drain()
 	log.Info("draining", "timeout", cfg.HTTP.DrainTimeout)
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.HTTP.DrainTimeout)
 	defer cancel()

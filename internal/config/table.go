@@ -68,7 +68,7 @@ func (c *Config) httpAddressKeys() []key {
 		},
 		{
 			name: "http.metrics_addr", bind: text(&h.MetricsAddr, "host:port", checkAddr),
-			doc: "A listener of its own for /metrics. Unset, /metrics is on the main listener in the local environment, and nowhere in production.",
+			doc: "A listener of its own for /metrics, /healthz and /readyz, of serve or of a worker. Unset, a worker has none, and serve has /metrics on its main listener in the local environment and nowhere in production.",
 		},
 		{
 			name: "http.trusted_proxies", bind: list(&h.TrustedProxies, "addresses or networks such as 10.0.0.0/8", parseProxy),
@@ -111,6 +111,10 @@ func (c *Config) httpStreamKeys() []key {
 		{
 			name: "http.drain_timeout", def: "30s", bind: duration(&h.DrainTimeout, 0, time.Hour),
 			doc: "How long parts in flight may take to finish after SIGTERM. The platform's own limit must be longer.",
+		},
+		{
+			name: "http.drain_delay", def: "0s", bind: duration(&h.DrainDelay, 0, time.Hour),
+			doc: "How long serve goes on accepting connections after SIGTERM, with /readyz at 503 already, so that a load balancer sees it first. http.drain_timeout begins after it.",
 		},
 		{
 			name: "http.keep_alive", def: "120s", bind: duration(&h.KeepAlive, shortest, day),

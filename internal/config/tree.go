@@ -71,6 +71,7 @@ type HTTP struct {
 	IdleTimeout       time.Duration
 	MinRate           ByteSize
 	DrainTimeout      time.Duration
+	DrainDelay        time.Duration
 	KeepAlive         time.Duration
 	MaxRequestLine    ByteSize
 	MaxHeaderField    ByteSize

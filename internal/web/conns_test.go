@@ -133,7 +133,7 @@ func TestDrainLetsPartsFinish(t *testing.T) {
 	e.must(err)
 	_, _ = slow.ReadString('\n')
 	e.stop()
-	waitFor(t, func() bool { return e.draining.Load() })
+	waitFor(t, func() bool { return e.probes.draining.Load() })
 	_, err = io.WriteString(slow, "abcd")
 	e.must(err)
 	if a := slow.answer(e); a.StatusCode != 200 {
@@ -153,7 +153,7 @@ func TestDrainEndsWhatNeverFinishes(t *testing.T) {
 	e := newEnv(t, nil)
 	e.stop()
 	<-e.ended
-	e.draining.Store(false)
+	e.probes.draining.Store(false)
 	fresh, err := New(e.options)
 	e.must(err)
 	e.Server = fresh

@@ -13,9 +13,10 @@
 // Beyond them up to MaxWaiting bodies wait for StreamWait, unread, and then
 // get 503. While others wait, one transfer gets no further slot beyond a
 // quarter of them and one address none beyond half, as long as somebody below
-// that waits. Answers with file content have four times as many slots of their
+// that waits; and when one such has waited for half of StreamWait, the youngest
+// body above these shares gives way with 503 and is sent again. Answers with file content have four times as many slots of their
 // own. JSON bodies over 64 KiB, which only a declare may have, are read four at
-// a time.
+// a time, and those that take longer than StreamWait give way to others.
 //
 // Time limits belong to progress: a body or an answer ends when it moves less
 // than MinRate over a window of IdleTimeout, however long it lasts in all.
@@ -26,8 +27,9 @@
 // beyond its connection, a download one segment and one copy buffer of 64 KiB,
 // a declare up to 4 MiB of body and about as much again decoded.
 //
-// At MaxConns connections the one that is idle longest is closed for a new one;
-// where none is idle, accepting waits. At most three quarters of MaxConns carry
+// At MaxConns connections the one that is idle longest is closed for a new one,
+// or else the one whose small body does not come or is read by nobody; where
+// there is none, accepting waits. At most three quarters of MaxConns carry
 // a part's body or a file's content, so that health, pages and calls always
 // find a connection that is idle or will be soon.
 //

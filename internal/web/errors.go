@@ -155,6 +155,7 @@ func accountErrors() []errorRow {
 		{is: account.ErrNameInvalid, code: api.FieldInvalid, fill: named("name")},
 		{is: account.ErrExpiryInvalid, code: api.FieldInvalid, fill: named("expires_at")},
 		{is: account.ErrPasswordInvalid, code: api.FieldInvalid, fill: named("password")},
+		{is: account.ErrQuotaInvalid, code: api.FieldInvalid, fill: named("quota_bytes")},
 		{is: account.ErrNotActive, code: api.AccountClosed},
 		{is: account.ErrQuotaDrift, code: api.Internal},
 	}

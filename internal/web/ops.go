@@ -2,9 +2,11 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lenzeye/lenzeye/internal/api"
@@ -28,16 +30,65 @@ func (s *Server) openAPIDocument(c *call) error {
 // readyz answers 503 while a part fails or the server is ending, so that
 // nobody sends it more.
 func (s *Server) readyz(c *call) error {
-	r := s.ready.look(c.r.Context())
-	if s.draining.Load() {
-		r.Status = "draining"
-	}
-	status := http.StatusOK
-	if r.Status != "ready" {
-		status = http.StatusServiceUnavailable
-		c.w.Header().Set("Retry-After", "2")
+	status, r := s.probes.look(c.r.Context())
+	if status != http.StatusOK {
+		c.w.Header().Set("Retry-After", retrySoon)
 	}
 	return c.json(status, r)
+}
+
+// Probes tell those who watch over the process how it is.
+type Probes struct {
+	ready    *readiness
+	draining atomic.Bool
+}
+
+// NewProbes makes probes of a process that has no Server. A nil log is none.
+func NewProbes(checks []Check, log *slog.Logger) *Probes {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Probes{ready: newReadiness(checks, time.Now, log)}
+}
+
+// Drain makes the process unready for good.
+func (p *Probes) Drain() { p.draining.Store(true) }
+
+// look is the status and the body of /readyz.
+func (p *Probes) look(ctx context.Context) (status int, r api.Readiness) {
+	r = p.ready.look(ctx)
+	if p.draining.Load() {
+		r.Status = "draining"
+	}
+	if r.Status != "ready" {
+		return http.StatusServiceUnavailable, r
+	}
+	return http.StatusOK, r
+}
+
+const retrySoon = "2" // seconds
+
+// Handler answers GET /healthz and GET /readyz as a Server does, for a listener
+// beside it or without it.
+func (p *Probes) Handler() http.Handler {
+	answer := func(w http.ResponseWriter, status int, v any) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(v) // who asked has left
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, api.Health{Status: "ok"})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		status, state := p.look(r.Context())
+		if status != http.StatusOK {
+			w.Header().Set("Retry-After", retrySoon)
+		}
+		answer(w, status, state)
+	})
+	return mux
 }
 
 const (

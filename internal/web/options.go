@@ -85,6 +85,9 @@ type Limits struct {
 	HeaderWait  time.Duration // for all of a request's header; 20 s
 	BodyWait    time.Duration // for all of a JSON body; 30 s
 
+	// DrainDelay is how long Serve goes on to accept connections when it is no
+	// longer ready, for those who hand out requests to see that; 0 is not at all.
+	DrainDelay time.Duration
 	// MaxRequests is after how many requests Serve drains and returns, for a
 	// platform to start the process anew; 0 is never.
 	MaxRequests int

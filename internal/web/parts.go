@@ -31,7 +31,7 @@ func (s *Server) putPart(c *call) error {
 		return c.reply(receipt)
 	}
 	waits := strings.EqualFold(c.r.Header.Get("Expect"), "100-continue") && body.read == 0
-	if !waits && body.err == nil && !s.draining.Load() {
+	if !waits && body.err == nil && !s.probes.draining.Load() {
 		body.drop()
 	}
 	return err

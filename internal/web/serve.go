@@ -19,9 +19,9 @@ const headerRoom = 64 << 10
 // cut.
 const lastWords = 5 * time.Second
 
-// Serve answers on l until ctx ends or there were enough requests. Then it drains: /readyz says so first,
-// then nothing further is accepted, and what is in flight may finish within
-// drainTimeout. What is left then ends with a broken connection, which is an
+// Serve answers on l until ctx ends or there were enough requests. Then it
+// drains: /readyz says so first, after Limits.DrainDelay nothing further is
+// accepted, and what is in flight may finish within drainTimeout. What is left then ends with a broken connection, which is an
 // error; a clean end is nil. Serve returns when no handler runs any more, or
 // five seconds after the connections were cut.
 func (s *Server) Serve(ctx context.Context, l net.Listener, drainTimeout time.Duration) error {
@@ -53,6 +53,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, drainTimeout time.Du
 		s.log.InfoContext(ctx, "enough requests were answered", "max_requests", s.limits.MaxRequests)
 	}
 	s.drain()
+	select { // whoever hands out requests sees that first
+	case <-served:
+		return fmt.Errorf("serve: %w", serveErr)
+	case <-time.After(s.limits.DrainDelay):
+	}
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	err := server.Shutdown(patience)
@@ -77,7 +82,7 @@ func (s *Server) countRequest() {
 // drain makes the server say that it is ending: it is not ready, and takes no
 // further part.
 func (s *Server) drain() {
-	s.draining.Store(true)
+	s.probes.Drain()
 	for _, w := range []*slots{s.streams, s.downloads, s.declares} {
 		w.close()
 	}

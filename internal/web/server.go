@@ -36,13 +36,12 @@ type Server struct {
 	downloads *slots // answers with file content
 	declares  *slots // JSON bodies over smallBody
 	plans     *planCache
-	ready     *readiness
+	probes    *Probes
 	origins   *http.CrossOriginProtection
 	openAPI   []byte
 	handler   http.Handler
 
 	bodies   atomic.Int64 // requests that carry a part's body or a file's content
-	draining atomic.Bool
 	running  inFlight
 	answered atomic.Int64  // requests, for Limits.MaxRequests
 	enough   chan struct{} // closed when there were so many
@@ -67,7 +66,7 @@ func New(o Options) (*Server, error) {
 		downloads: newSlots(4*o.Limits.MaxStreams, o.Limits.MaxWaiting, o.Limits.StreamWait),
 		declares:  newSlots(maxDeclares, o.Limits.MaxWaiting, o.Limits.StreamWait),
 		plans:     newPlanCache(o.Now),
-		ready:     newReadiness(o.Checks, o.Now, o.Log),
+		probes:    &Probes{ready: newReadiness(o.Checks, o.Now, o.Log)},
 		origins:   http.NewCrossOriginProtection(),
 		enough:    make(chan struct{}),
 	}
@@ -84,6 +83,9 @@ func New(o Options) (*Server, error) {
 
 // Handler answers requests without the limits of Serve on connections.
 func (s *Server) Handler() http.Handler { return s.handler }
+
+// Probes are those of /healthz and /readyz, for another listener.
+func (s *Server) Probes() *Probes { return s.probes }
 
 // Stats are what the server holds right now, for gauges.
 type Stats struct {
