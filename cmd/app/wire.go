@@ -161,11 +161,9 @@ func (p *parts) openServices(r role) (err error) {
 		return fmt.Errorf("load messages: %w", err)
 	}
 	p.keys = &masterKeys{}
-	var quota *int64
-	if q := int64(p.cfg.Account.Quota); q > 0 {
-		quota = &q
-	}
-	p.accounts = account.New(account.Options{DB: p.db, Ring: p.ring, Quota: quota, KeepEvents: p.cfg.Retention.Events, Log: p.log})
+	o := accountOptions(p.cfg)
+	o.DB, o.Ring, o.Log = p.db, p.ring, p.log
+	p.accounts = account.New(o)
 	if err := p.openMail(); err != nil {
 		return err
 	}
@@ -182,6 +180,14 @@ func (p *parts) openServices(r role) (err error) {
 		return nil
 	}
 	return p.openQueue(r)
+}
+
+func accountOptions(cfg *config.Config) account.Options {
+	o := account.Options{KeepEvents: cfg.Retention.Events}
+	if q := int64(cfg.Account.Quota); q > 0 {
+		o.Quota = &q
+	}
+	return o
 }
 
 // transferSettings are the times and bounds of transfers, with links that begin
