@@ -229,6 +229,9 @@ func (c *BucketCheck) try(ctx context.Context, p capability, before []Row) (row 
 		err = fmt.Errorf("%w: %w", context.Cause(limited), err)
 	}
 	row.Took, row.Found = c.now().Sub(start), text
+	if p.name == nameStall && c.state.silent > 0 {
+		row.Took = c.state.silent // it began long before
+	}
 	c.judge(ctx, p, &row, err)
 	return row, limited.Err() != nil && ctx.Err() == nil
 }

@@ -32,6 +32,7 @@ type checkState struct {
 	gone   Upload // aborted
 
 	versioned bool
+	silent    time.Duration // of the stalled body
 }
 
 // noise is a body that does not compress, the same for the same seed.

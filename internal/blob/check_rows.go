@@ -12,6 +12,7 @@ const (
 	nameComplete    = "complete"
 	nameAbort       = "abort"
 	namePresign     = "presign"
+	nameStall       = "stall"
 	nameCleanup     = "cleanup"
 )
 
@@ -110,6 +111,6 @@ func optionalRows() []capability {
 }
 
 func stallRow() capability {
-	return capability{name: "stall", needed: true, after: namePut, action: "s3:PutObject", try: tryStall, takesTime: true,
+	return capability{name: nameStall, needed: true, after: namePut, action: "s3:PutObject", try: tryStall, takesTime: true,
 		advice: "A body that stopped must not become an object. " + noProxy}
 }

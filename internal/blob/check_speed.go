@@ -57,5 +57,9 @@ func (c *BucketCheck) timed(streams int, do func(i int) error) (time.Duration, e
 }
 
 func rate(bytes int64, d time.Duration) string {
-	return fmt.Sprintf("%.3g MB/s", float64(bytes)/1e6/max(d.Seconds(), 1e-6))
+	v := float64(bytes) / 1e6 / max(d.Seconds(), 1e-6)
+	if v >= 100 {
+		return fmt.Sprintf("%.0f MB/s", v)
+	}
+	return fmt.Sprintf("%.3g MB/s", v)
 }

@@ -102,7 +102,7 @@ func tryStall(ctx context.Context, c *BucketCheck) (string, error) {
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
-	if o.err != nil {
+	if c.state.silent = o.took; o.err != nil {
 		return "", o.err
 	}
 	if err := pause(ctx, c.settles()); err != nil {

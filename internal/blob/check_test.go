@@ -2,6 +2,8 @@ package blob
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"slices"
 	"strings"
@@ -124,5 +126,38 @@ func TestOpenBucketCheck(t *testing.T) {
 		if _, err := OpenBucketCheck(o); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestCheckThroughTLS is the way to every real bucket: checksums go in trailers
+// there, and a silent body is heard through the encryption.
+func TestCheckThroughTLS(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	direct := w.options
+	w.StartTLS()
+	w.options.Endpoint = strings.Replace(w.URL, "127.0.0.1", "localhost", 1)
+	c := w.checking(t, nil)
+	pool := x509.NewCertPool()
+	pool.AddCert(w.Certificate())
+	for _, transport := range slices.Concat(c.b.transports, c.probe.transports) {
+		// The server's certificate is not for localhost.
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, ServerName: "example.com"}
+	}
+	report := c.Run(t.Context())
+	want := map[string]Result{"cors": ResultNo, "addressing": ResultNo, "lifecycle": ResultWarning}
+	if diff := cmp.Diff(want, results(report, ResultNo, ResultWarning, ResultFailed, ResultSkipped)); diff != "" || !report.Passed() {
+		t.Error(diff)
+	}
+	if row := report.row(t, "checksums"); row.Found != "in a trailer" {
+		t.Errorf("%+v", row)
+	}
+	if row := report.row(t, "addressing"); !strings.Contains(row.Found, "path style works, virtual-host style does not") {
+		t.Errorf("%+v", row)
+	}
+	isEmpty(t, direct)
+	strange := w.checking(t, nil).Run(t.Context())
+	if p := strange.Problem; p == nil || p.Setting != SettingEndpoint || !strings.Contains(p.Cause, "certificate") {
+		t.Errorf("without trust: %+v", p)
 	}
 }
