@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -139,11 +142,27 @@ func (inv *invocation) checkBucket(cmd *cobra.Command, f s3CheckFlags) (err erro
 	if err := inv.fixBucket(ctx, c, f); err != nil {
 		return err
 	}
+	release := holdEchoes(ctx)
+	defer release()
 	stop := context.AfterFunc(ctx, shown.interrupted)
 	report := c.Run(ctx)
 	stop()
 	shown.close()
 	return inv.reportBucket(ctx, cfg, f, report)
+}
+
+// echoes is how soon after a signal another one is taken for the same: those
+// who start programs send it to the program and to its group.
+const echoes = 2 * time.Second
+
+// holdEchoes keeps the signals that come right after the first from ending the
+// program while it takes away what it wrote. Later ones do.
+func holdEchoes(ctx context.Context) (release func()) {
+	held := make(chan os.Signal, 1)
+	signal.Notify(held, os.Interrupt, syscall.SIGTERM)
+	release = func() { signal.Stop(held) }
+	context.AfterFunc(ctx, func() { time.AfterFunc(echoes, release) })
+	return release
 }
 
 // fixBucket makes the changes that were asked for. A bucket that is not reached
