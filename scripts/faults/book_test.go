@@ -26,6 +26,7 @@ const (
 // What only a run of several processes counts.
 const (
 	rolls        = "rolls"
+	looked       = "outages seen and seen to end"
 	filesSprayed = "files over several processes"
 	tooLate      = "answers later than their limit"
 	unclear      = "answers that do not say what is wrong"

@@ -113,14 +113,7 @@ func (r *run) blackout(ctx context.Context, o outage) error {
 	steady().RLock() // PostgreSQL stays up, so that it is this outage that is seen
 	defer steady().RUnlock()
 	ctx = context.WithoutCancel(ctx)
-	r.fleet.mu.Lock()
-	var up []*member
-	for m := range r.fleet.members {
-		if m.role == serve && m.settled.Load() {
-			up = append(up, m)
-		}
-	}
-	r.fleet.mu.Unlock()
+	up := r.fleet.serving(ctx)
 	end, err := o.begin()
 	if err != nil {
 		return err
@@ -144,6 +137,25 @@ func (r *run) blackout(ctx context.Context, o outage) error {
 	return nil
 }
 
+// serving are the processes that serve, once all of them take part, or those
+// that do after a while.
+func (f *fleet) serving(ctx context.Context) (up []*member) {
+	for began := time.Now(); time.Since(began) < noticeLimit; rest(ctx, 100*time.Millisecond) {
+		up = up[:0]
+		f.mu.Lock()
+		for m := range f.members {
+			if m.role == serve && m.settled.Load() {
+				up = append(up, m)
+			}
+		}
+		f.mu.Unlock()
+		if len(up) == f.plan.instances {
+			break
+		}
+	}
+	return up
+}
+
 // awaits looks at a process until /readyz says what it should, for noticeLimit
 // at most.
 func (m *member) awaits(ctx context.Context, b *book, line, what string, says func(readiness) bool) {
@@ -156,6 +168,7 @@ func (m *member) awaits(ctx context.Context, b *book, line, what string, says fu
 		}
 		got, err := look(ctx, m.addr)
 		if err == nil && says(got) {
+			b.add(looked, 1)
 			return
 		}
 		last = got
