@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,12 +156,26 @@ func TestSlotsLetGo(t *testing.T) {
 	})
 }
 
+// departed are transfers whose bodies gave way, in their order.
+type departed struct {
+	mu    sync.Mutex
+	names []string
+}
+
+func (d *departed) list() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.names)
+}
+
 // holding takes a slot for a body that ends when it is told to give way.
-func holding(t *testing.T, s *slots, transfer, address string, gone *[]string) {
+func holding(t *testing.T, s *slots, transfer, address string, gone *departed) {
 	t.Helper()
 	var release func()
 	cut := func() {
-		*gone = append(*gone, transfer)
+		gone.mu.Lock()
+		defer gone.mu.Unlock()
+		gone.names = append(gone.names, transfer)
 		go release()
 	}
 	var err error
@@ -186,7 +202,7 @@ func TestSlowBodiesGiveWay(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newSlots(8, 100, 10*time.Second)
-				var gone []string
+				var gone departed
 				for _, h := range tc.held {
 					transfer, address, _ := strings.Cut(h, "@")
 					holding(t, s, transfer, address, &gone)
@@ -197,8 +213,8 @@ func TestSlowBodiesGiveWay(t *testing.T) {
 				}
 				time.Sleep(5*time.Second - 1)
 				synctest.Wait()
-				if len(gone) != 0 {
-					t.Errorf("%v gave way before others had waited for long", gone)
+				if len(gone.list()) != 0 {
+					t.Errorf("%v gave way before others had waited for long", gone.list())
 				}
 				time.Sleep(time.Second)
 				synctest.Wait()
@@ -208,8 +224,8 @@ func TestSlowBodiesGiveWay(t *testing.T) {
 						served++
 					}
 				}
-				if len(gone) != tc.gone || served != tc.gone {
-					t.Errorf("%d gave way and %d were served, want %d", len(gone), served, tc.gone)
+				if len(gone.list()) != tc.gone || served != tc.gone {
+					t.Errorf("%d gave way and %d were served, want %d", len(gone.list()), served, tc.gone)
 				}
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
@@ -223,12 +239,12 @@ func TestNobodyGivesWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(4, 100, 10*time.Second)
-		var gone []string
+		var gone departed
 		for range 4 {
 			holding(t, s, "greedy", "g", &gone)
 		}
-		if more := acquireLater(s, t.Context(), "greedy", "g"); !errors.Is(more.why(), errBusy) || len(gone) != 0 {
-			t.Errorf("its own next body: %v, and %v gave way", more.why(), gone)
+		if more := acquireLater(s, t.Context(), "greedy", "g"); !errors.Is(more.why(), errBusy) || len(gone.list()) != 0 {
+			t.Errorf("its own next body: %v, and %v gave way", more.why(), gone.list())
 		}
 		d := newSlots(4, 100, 10*time.Second)
 		for range 4 {
@@ -246,7 +262,7 @@ func TestSlotsAreHeldForSoLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(4, 100, 10*time.Second)
 		s.longest = 10 * time.Second
-		var gone []string
+		var gone departed
 		for i := range 4 {
 			holding(t, s, fmt.Sprint("t", i), fmt.Sprint("a", i), &gone)
 			time.Sleep(time.Second)
@@ -255,8 +271,8 @@ func TestSlotsAreHeldForSoLong(t *testing.T) {
 		first, second := acquireLater(s, t.Context(), "x", "x"), acquireLater(s, t.Context(), "y", "y")
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if !first.done() || first.why() != nil || len(gone) != 2 || gone[0] != "t0" || gone[1] != "t1" || second.why() != nil {
-			t.Errorf("%v gave way", gone)
+		if !first.done() || first.why() != nil || len(gone.list()) != 2 || gone.list()[0] != "t0" || gone.list()[1] != "t1" || second.why() != nil {
+			t.Errorf("%v gave way", gone.list())
 		}
 	})
 }
