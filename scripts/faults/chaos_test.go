@@ -73,6 +73,9 @@ func newRun(t *testing.T, p plan, bin string) *run {
 		r.app.env = sharing(t)
 		r.book.zeros = append(r.book.zeros, fleetZeros()...)
 	}
+	if p.rotate {
+		r.book.zeros = append(r.book.zeros, keysLeft)
+	}
 	if p.engine == postgres {
 		dsn := testenv.Postgres(t)
 		u, err := url.Parse(dsn)
@@ -201,6 +204,10 @@ func (r *run) storm(t *testing.T) (end func() error, err error) {
 	if r.plan.engine == postgres {
 		spawn(&storms, "database", func() error { return r.restartDatabase(bad, t) })
 	}
+	keys := newRotator(r)
+	if r.plan.rotate {
+		spawn(&storms, "keys", func() error { return keys.rotate(bad) })
+	}
 	for n := range r.plan.guests {
 		spawn(&guests, fmt.Sprintf("guest %d", n), func() error { return r.guest(ctx, bad, uint64(n)) })
 	}
@@ -216,6 +223,11 @@ func (r *run) storm(t *testing.T) (end func() error, err error) {
 		defer time.AfterFunc(10*time.Minute, func() { stop(errors.New("guests cannot finish")) }).Stop()
 	}
 	guests.Wait()
+	if r.plan.rotate && ctx.Err() == nil {
+		if err := keys.finish(ctx); err != nil {
+			stop(fmt.Errorf("keys: %w", err))
+		}
+	}
 	enough()
 	lives.Wait()
 	return end, context.Cause(ctx)
@@ -375,7 +387,7 @@ func (b *book) extras() string {
 	for _, what := range []string{
 		"transfers completed", "transfers ended early", "transfers deleted", "files deleted", "files fetched whole",
 		"bytes fetched whole", "ranges fetched", "fetches resumed", "starts that failed", "walks through the store",
-		rolls, "drains that cut something", filesSprayed, looked, "mails taken",
+		rolls, "drains that cut something", filesSprayed, looked, "mails taken", rotations,
 	} {
 		out = append(out, fmt.Sprintf("%s %d", what, b.counts[what]))
 	}

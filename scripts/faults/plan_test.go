@@ -34,6 +34,7 @@ type plan struct {
 	bytes         int64 // of large and one
 	seed          uint64
 	race          bool
+	rotate        bool // keys, all the while
 
 	instances, workers int    // processes that serve and that work; 0 and 0: one that does both
 	old                string // commit of the program that runs beside this one; empty: this one again
@@ -78,6 +79,7 @@ var (
 	flagInstances = flag.Int("instances", 0, "processes that serve, behind a balancer, with Redis; needs postgres and s3")
 	flagWorkers   = flag.Int("workers", 1, "processes that work, with --instances")
 	flagOld       = flag.String("old", "", "with --instances, a commit whose program runs beside this one; without it this one again")
+	flagRotate    = flag.Bool("rotate", false, "rotate master and account keys all the while")
 	flagRace      = flag.Bool("race", false, "build the program with the race detector")
 )
 
@@ -95,7 +97,7 @@ func plans(t *testing.T) []plan {
 		asked = asked || given[name]
 	}
 	small := plan{
-		load: mixed, kills: 8, seed: seed, race: *flagRace, guests: 3, parallel: 3, repeatOneOf: 8, ranges: 3,
+		load: mixed, kills: 8, seed: seed, race: *flagRace, rotate: *flagRotate, guests: 3, parallel: 3, repeatOneOf: 8, ranges: 3,
 		killPause: 800 * time.Millisecond, restartPause: 3 * time.Second, faultPause: 300 * time.Millisecond,
 		largest: 24 << 20, deleteOneOf: 2,
 	}
