@@ -16,13 +16,16 @@ import (
 // wait in the database.
 func (p *parts) sendsMail() bool { return p.cfg.MailDriver() != config.MailNone }
 
+// standInSender is who sends where no sender is set.
+const standInSender = "Lenzeye <lenzeye@localhost.localdomain>"
+
 func (p *parts) openMail() (err error) {
 	o := mail.Options{
 		DB: p.db, Catalog: p.catalog, Seal: p.accounts.SealSecret, Open: p.accounts.OpenSecret,
 		From: p.cfg.Mail.Sender, GaveUp: p.mailGivenUp, Log: p.log,
 	}
 	if o.From == "" {
-		o.From = "Lenzeye <lenzeye@localhost.localdomain>"
+		o.From = standInSender
 	}
 	if o.Send, err = p.mailDriver(); err != nil {
 		return userError{err}

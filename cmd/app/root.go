@@ -73,7 +73,7 @@ func newRoot(inv *invocation) *cobra.Command {
 	root.AddCommand(newServe(inv), newSeed(inv), newConfig(inv), newKeys(inv), newVersion(inv), newSend(inv), newGet(inv))
 	root.AddCommand(newWorker(inv), newJobs(inv), newMigrate(inv), newReconcile(inv), newScrub(inv))
 	root.AddCommand(newAccount(inv), newBackup(inv), newRestore(inv))
-	root.AddCommand(newS3Check(inv))
+	root.AddCommand(newS3Check(inv), newDoctor(inv))
 	return root
 }
 

@@ -128,7 +128,9 @@ func TestSilentStoresDoNotEndTheStart(t *testing.T) {
 	defer cancel()
 	var out, errs safeBuffer
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, []string{"serve"}, env, stdio{in: strings.NewReader(""), out: &out, err: &errs}) }()
+	go func() {
+		ended <- run(ctx, []string{"serve"}, env, stdio{in: strings.NewReader(""), out: &out, err: &errs})
+	}()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -71,6 +71,11 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, r role) (p 
 	if err := p.openKeys(ctx, r); err != nil {
 		return p, err
 	}
+	if r.serves || r.works {
+		if err := p.checkStores(ctx); err != nil {
+			return p, err
+		}
+	}
 	if r.serves && p.usesSQLite() { // the serve lock says that no other process works
 		return p, p.transfers.TakeOver(ctx)
 	}

@@ -72,9 +72,6 @@ func work(ctx context.Context, inv *invocation, cfg *config.Config) (err error) 
 	if err := p.serveMetrics(probes); err != nil {
 		return err
 	}
-	if err := p.queue.Check(starting); err != nil {
-		log.Warn("Redis does not answer: the sweep finds work until it does", "error", err)
-	}
 	if err := p.queue.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the queue: %w", err)
 	}

@@ -160,8 +160,8 @@ func (c *BucketCheck) sentence(s Setting, code string, err error) string {
 	case SettingBucket:
 		return fmt.Sprintf("there is no bucket %q at %s", c.b.name, c.o.S3.Endpoint)
 	}
-	if reason := refusal(code); reason != "" {
-		return reason
+	if reason := refusal(code); reason != nil {
+		return strings.TrimPrefix(reason.Error(), ErrDenied.Error()+": ")
 	}
 	return c.words(err)
 }

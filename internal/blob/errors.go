@@ -34,6 +34,16 @@ var (
 	ErrFull = errors.New("blob: store is full")
 	// ErrDenied: the store refuses the credentials or the permission.
 	ErrDenied = errors.New("blob: access denied")
+	// ErrAccessKey: an ErrDenied; the store does not know who asks.
+	ErrAccessKey = fmt.Errorf("%w: the access key is unknown", ErrDenied)
+	// ErrSecretKey: an ErrDenied; the signature is wrong.
+	ErrSecretKey = fmt.Errorf("%w: the secret key does not belong to the access key", ErrDenied)
+	// ErrClock: an ErrDenied; the store's clock and ours differ too much.
+	ErrClock = fmt.Errorf("%w: the clock of this machine is wrong", ErrDenied)
+	// ErrRegion: an ErrDenied; the signature names another region.
+	ErrRegion = fmt.Errorf("%w: the region is not the bucket's", ErrDenied)
+	// ErrLockedOut: an ErrDenied; the store takes no credentials for a while.
+	ErrLockedOut = fmt.Errorf("%w: locked for some minutes after wrong credentials", ErrDenied)
 	// ErrStalled: the store gave up on a body that came too slowly.
 	ErrStalled = errors.New("blob: body stalled")
 	// ErrUnavailable: any other failure of the store. The step may have been

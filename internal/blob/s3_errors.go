@@ -15,8 +15,8 @@ func bucketError(err error) error {
 		return nil
 	}
 	code, status := answer(err)
-	if reason := refusal(code); reason != "" {
-		return fmt.Errorf("%w: %s: %w", ErrDenied, reason, err)
+	if reason := refusal(code); reason != nil {
+		return fmt.Errorf("%w: %w", reason, err)
 	}
 	if class := classOfCode(code); class != nil {
 		return fmt.Errorf("%w: %w", class, err)
@@ -84,18 +84,18 @@ func classOfStatus(status int) error {
 }
 
 // refusal says what is wrong with credentials that the store does not take.
-func refusal(code string) string {
+func refusal(code string) error {
 	switch code {
 	case "InvalidAccessKeyId", "XAdminUserNotFound":
-		return "the access key is unknown"
+		return ErrAccessKey
 	case "SignatureDoesNotMatch":
-		return "the secret key does not belong to the access key"
+		return ErrSecretKey
 	case "RequestTimeTooSkewed", "RequestExpired":
-		return "the clock of this machine is wrong"
+		return ErrClock
 	case "AuthorizationHeaderMalformed":
-		return "the region is not the bucket's"
+		return ErrRegion
 	case "AuthenticationLockout":
-		return "locked for some minutes after wrong credentials"
+		return ErrLockedOut
 	}
-	return ""
+	return nil
 }

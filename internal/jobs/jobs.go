@@ -21,6 +21,8 @@ var (
 	// ErrUnreachable means that the hint was not taken, since Redis does not answer.
 	// A caller may go on, as above.
 	ErrUnreachable = errors.New("job queue is out of reach")
+	// ErrDenied means that Redis does not take the login of its URL.
+	ErrDenied = errors.New("Redis refuses the login")
 	// ErrClosed means that the queue is shutting down. A caller may go on, as above.
 	ErrClosed = errors.New("job queue is shut down")
 )

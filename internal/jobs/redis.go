@@ -205,7 +205,7 @@ func (r *redisQueue) measure(ctx context.Context) (waiting, archived int, err er
 
 func (r *redisQueue) check(ctx context.Context) error {
 	if err := r.client.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("ask Redis: %w", err)
+		return fmt.Errorf("ask Redis: %w", login(err))
 	}
 	return nil
 }

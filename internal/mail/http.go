@@ -30,6 +30,7 @@ type HTTPOptions struct {
 // to a mail service by HTTP.
 type HTTP struct {
 	name, endpoint string
+	probe          string // answers 2xx to a GET with a good key, and sends nothing
 	header         http.Header
 	body           func(e Envelope, from, to *mail.Address) any
 	refused        []int  // statuses that are about the message
@@ -41,6 +42,7 @@ type HTTP struct {
 // (https://developers.brevo.com/reference/sendtransacemail).
 func NewBrevo(o HTTPOptions) *HTTP {
 	h := newHTTP("brevo", o.URL, "https://api.brevo.com", "/v3/smtp/email")
+	h.probe = strings.TrimSuffix(h.endpoint, "/smtp/email") + "/account"
 	h.header.Set("Api-Key", o.Key)
 	h.body = brevoBody
 	h.refused = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
@@ -52,6 +54,7 @@ func NewBrevo(o HTTPOptions) *HTTP {
 // (https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send).
 func NewSendGrid(o HTTPOptions) *HTTP {
 	h := newHTTP("sendgrid", o.URL, "https://api.sendgrid.com", "/v3/mail/send")
+	h.probe = strings.TrimSuffix(h.endpoint, "/mail/send") + "/scopes"
 	h.header.Set("Authorization", "Bearer "+o.Key)
 	h.body = sendGridBody
 	h.refused = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge}
@@ -122,6 +125,25 @@ func (h *HTTP) Send(ctx context.Context, e Envelope) error {
 	}
 	if err := h.post(ctx, body); err != nil {
 		return fmt.Errorf("send by %s: %w", h.name, err)
+	}
+	return nil
+}
+
+// Check asks whether the key is taken, and sends nothing.
+func (h *HTTP) Check(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.probe, nil)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", h.name, err)
+	}
+	request.Header = h.header.Clone()
+	response, err := h.client.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", h.name, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+		return errors.Join(fmt.Errorf("ask %s: %s: %s", h.name, response.Status, oneLineOf(text)), err)
 	}
 	return nil
 }

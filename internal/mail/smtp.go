@@ -74,6 +74,19 @@ func (s *SMTP) Send(ctx context.Context, e Envelope) error {
 	return nil
 }
 
+// Check connects, encrypts and signs in, and sends nothing.
+func (s *SMTP) Check(ctx context.Context) error {
+	session, err := s.dial(ctx)
+	if err != nil {
+		return fmt.Errorf("mail server %s: %w", s.opts.Host, err)
+	}
+	defer session.end()
+	if err := session.Quit(); err != nil {
+		return fmt.Errorf("mail server %s: %w", s.opts.Host, err)
+	}
+	return nil
+}
+
 // session is a signed-in connection.
 type session struct {
 	*smtp.Client
