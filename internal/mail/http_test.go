@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,5 +151,31 @@ func TestHTTPLostAnswerAndSilence(t *testing.T) {
 	e.To = "nobody"
 	if err := NewBrevo(HTTPOptions{URL: server.URL}).Send(t.Context(), e); !errors.Is(err, ErrRefused) {
 		t.Errorf("bad recipient: %v", err)
+	}
+}
+
+func TestHTTPCheck(t *testing.T) {
+	t.Parallel()
+	for path, service := range map[string]func(HTTPOptions) *HTTP{"/v3/account": NewBrevo, "/v3/scopes": NewSendGrid} {
+		var status atomic.Int64
+		status.Store(http.StatusOK)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet || r.URL.Path != path || !strings.Contains(r.Header.Get("Api-Key")+r.Header.Get("Authorization"), "the-key") {
+				t.Errorf("%s %s with %v", r.Method, r.URL, r.Header)
+			}
+			w.WriteHeader(int(status.Load()))
+		}))
+		h := service(HTTPOptions{Key: "the-key", URL: server.URL})
+		if err := h.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+		status.Store(http.StatusUnauthorized)
+		if err := h.Check(t.Context()); err == nil || strings.Contains(err.Error(), "the-key") {
+			t.Errorf("a key that is not taken: %v", err)
+		}
+		server.Close()
+		if err := h.Check(t.Context()); err == nil {
+			t.Error("nobody listens, and the check is content")
+		}
 	}
 }

@@ -184,3 +184,22 @@ func TestSMTPEndsWithItsContext(t *testing.T) {
 		}
 	}
 }
+
+// A check signs in over TLS and sends nothing; what it cannot do it says.
+func TestSMTPCheck(t *testing.T) {
+	t.Parallel()
+	server := testenv.NewSMTP(t)
+	if err := smtpTo(t, server, server.TLS, nil).Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wrong := smtpTo(t, server, server.TLS, func(o *SMTPOptions) { o.Password = "wr0ng" })
+	if err := wrong.Check(t.Context()); err == nil || strings.Contains(err.Error(), "wr0ng") {
+		t.Errorf("a wrong password: %v", err)
+	}
+	if err := smtpTo(t, server, "127.0.0.1:1", nil).Check(t.Context()); err == nil {
+		t.Error("nobody listens, and the check is content")
+	}
+	if n := len(server.Mails()); n != 0 {
+		t.Errorf("%d messages were sent", n)
+	}
+}
