@@ -193,11 +193,11 @@ func TestRestoreReplacesDatabaseAndLog(t *testing.T) {
 		}
 	}
 	for name, target := range map[string]string{"over a killed one": filepath.Join(killed, "app.db"), "into an empty folder": filepath.Join(t.TempDir(), "new", "app.db")} {
-		staged, err := db.StageBackup(t.Context(), backup, target)
-		if err != nil {
+		if _, err := db.StageBackup(t.Context(), backup, target); err != nil { // of a restore that was cut
 			t.Fatal(err)
 		}
-		if staged, err = db.StageBackup(t.Context(), backup, target); err != nil { // after one that was cut
+		staged, err := db.StageBackup(t.Context(), backup, target)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Restore(t.Context(), staged, target); err != nil {

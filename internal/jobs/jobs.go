@@ -22,7 +22,7 @@ var (
 	// A caller may go on, as above.
 	ErrUnreachable = errors.New("job queue is out of reach")
 	// ErrDenied means that Redis does not take the login of its URL.
-	ErrDenied = errors.New("Redis refuses the login")
+	ErrDenied = errors.New("login refused by Redis")
 	// ErrClosed means that the queue is shutting down. A caller may go on, as above.
 	ErrClosed = errors.New("job queue is shut down")
 )

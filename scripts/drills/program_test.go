@@ -77,8 +77,12 @@ func (p program) serve(t *testing.T) (kill func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	gone := make(chan error, 1)
-	go func() { gone <- cmd.Wait() }()
+	var ended error
+	gone := make(chan struct{})
+	go func() {
+		ended = cmd.Wait()
+		close(gone)
+	}()
 	kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill() // an error: it has just ended
 		<-gone
@@ -95,9 +99,8 @@ func (p program) serve(t *testing.T) (kill func()) {
 			}
 		}
 		select {
-		case err := <-gone:
-			gone <- err
-			t.Fatalf("the server ended: %v\n%s", err, log.String())
+		case <-gone:
+			t.Fatalf("the server ended: %v\n%s", ended, log.String())
 		case <-deadline:
 			t.Fatal("the server did not get ready")
 		case <-tick.C:
