@@ -23,7 +23,9 @@ func (d *dir) head(_ context.Context, key string) (Info, error) {
 	return info, nil
 }
 
-// stat is head without that, for listings.
+// stat is head without that, for listings. An object whose manifest is damaged
+// is shown without bytes, which no object of parts ever is: whoever knows its
+// length sees the damage, and whoever lists is not held up by it.
 func (d *dir) stat(key string) (Info, error) {
 	file, err := d.root.Lstat(key)
 	if err != nil {
@@ -33,6 +35,9 @@ func (d *dir) stat(key string) (Info, error) {
 		return Info{Key: key, Size: file.Size(), ETag: fileETag(file), Modified: file.ModTime()}, nil
 	}
 	m, err := d.openManifest(key)
+	if isUnreadable(err) {
+		return Info{Key: key, Modified: file.ModTime()}, nil
+	}
 	if err != nil {
 		return Info{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 )
@@ -21,6 +22,13 @@ const (
 )
 
 var errManifest = errors.New("damaged manifest")
+
+// isUnreadable tells whether a manifest is there and makes no sense. A disk that
+// could not be read just now is another matter.
+func isUnreadable(err error) bool {
+	_, failed := errors.AsType[*fs.PathError](err)
+	return errors.Is(err, errManifest) && !failed
+}
 
 // manifest is what Complete writes.
 type manifest struct {

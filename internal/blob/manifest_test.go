@@ -53,6 +53,37 @@ func TestDirDamage(t *testing.T) {
 	}
 }
 
+// TestDirListsBesideDamage: one object whose manifest is damaged hides no other,
+// is shown with a length that it cannot have, and can be deleted.
+func TestDirListsBesideDamage(t *testing.T) {
+	t.Parallel()
+	s, root := dirSuite(t)
+	keys := []string{s.key(), s.key(), s.key()}
+	slices.Sort(keys)
+	for _, key := range keys {
+		s.upload(key, [][]byte{pattern(1, 1000), pattern(2, 1000)})
+	}
+	s.must(os.Truncate(filepath.Join(root, keys[1], manifestName), 100))
+	page, err := s.List(t.Context(), "", 10)
+	s.must(err)
+	var got []string
+	for _, o := range page {
+		got = append(got, fmt.Sprint(o.Key, " ", o.Size))
+	}
+	if want := []string{keys[0] + " 2000", keys[1] + " 0", keys[2] + " 2000"}; !slices.Equal(got, want) {
+		t.Errorf("listed %v, want %v", got, want)
+	}
+	if info, err := s.Head(t.Context(), keys[1]); err != nil || info.Size != 0 {
+		t.Errorf("head: %+v, %v", info, err)
+	}
+	s.must(s.Delete(t.Context(), keys[1]))
+	page, err = s.List(t.Context(), "", 10)
+	s.must(err)
+	if len(page) != 2 {
+		t.Errorf("%d objects after the delete, want 2", len(page))
+	}
+}
+
 func FuzzManifest(f *testing.F) {
 	id := strings.Repeat("0", 32)
 	f.Add([]byte(fmt.Sprintf("v1 %s 00001 %016d\n00001.%s %019d\n", id, 6, id, 6)), int64(0))

@@ -46,10 +46,12 @@ func (s *sending) Read(p []byte) (int, error) {
 		}
 		s.err = err
 	}
+	if n > 0 { // under the lock: after Close nobody is told any more
+		s.progress(int64(n))
+	}
 	s.mu.Unlock()
 	if n > 0 {
 		s.moved()
-		s.progress(int64(n))
 		if wait := s.pace.wait(s.ctx, n); wait != nil {
 			return n, wait
 		}

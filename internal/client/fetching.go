@@ -127,13 +127,13 @@ func (r *fetchRound) piece(ctx context.Context, p fetchPiece) error {
 		p.fail(err)
 	}
 	if p.done() {
-		return r.finish(p.fetchWork)
+		return r.finish(ctx, p.fetchWork)
 	}
 	return nil
 }
 
 func (r *fetchRound) carry(ctx context.Context, p fetchPiece) error {
-	if err := p.begin(r.Dir); err != nil {
+	if err := p.begin(ctx, r.Dir); err != nil {
 		return err
 	}
 	from := int64(p.n) * pieceSize
@@ -156,8 +156,8 @@ func (r *fetchRound) carry(ctx context.Context, p fetchPiece) error {
 }
 
 // finish reads the file back and gives it its name.
-func (r *fetchRound) finish(w *fetchWork) error {
-	err := w.end(r.Dir)
+func (r *fetchRound) finish(ctx context.Context, w *fetchWork) error {
+	err := w.end(ctx, r.Dir)
 	switch {
 	case err == nil:
 		r.Watch.Done(w.Path)

@@ -208,3 +208,58 @@ func TestNamesUntilWhole(t *testing.T) {
 		t.Errorf("%d files: %v %v", len(entries), entries, err)
 	}
 }
+
+// TestCheckIsInterrupted ends a fetching when all bytes are there and are only
+// compared with their checksum: the file has not its name yet, and the next run
+// fetches nothing again.
+func TestCheckIsInterrupted(t *testing.T) {
+	t.Parallel()
+	e, in, out := newEnv(t), newFolder(t), newFolder(t)
+	c := e.client(client.Options{})
+	big := in.write("big.mov", pattern(pieceSize+1, 1))
+	s := e.open(c, e.send(e.start(c), big))
+	view, err := s.View(t.Context())
+	e.must(err)
+	ctx, stop := context.WithCancel(t.Context())
+	var pieces int
+	f := &client.Fetching{Share: s, Dir: out.root(), Parallel: 1, Watch: client.Watch{Held: func(string, int64) {
+		if pieces++; pieces == 2 {
+			stop()
+		}
+	}}}
+	if _, err := f.Fetch(ctx, client.Name(view.Files)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("interrupted: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(out.dir, "big.mov")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that was not compared has its name: %v", err)
+	}
+	e.forgetCalls()
+	if failed := e.fetchAll(s, out); len(failed) > 0 {
+		t.Fatal(failed)
+	}
+	if n := e.count(func(call string) bool { return strings.Contains(call, "/files/") }); n != 0 {
+		t.Errorf("%d pieces were fetched twice", n)
+	}
+	sameTree(t, in, out, []*client.Source{big})
+}
+
+// TestNameIsTakenMeanwhile has a file come into the folder while one of its name
+// is fetched.
+func TestNameIsTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	e, in, out := newEnv(t), newFolder(t), newFolder(t)
+	c := e.client(client.Options{})
+	s := e.open(c, e.send(e.start(c), in.write("a.mov", pattern(1000, 1))))
+	view, err := s.View(t.Context())
+	e.must(err)
+	f := &client.Fetching{Share: s, Dir: out.root(), Parallel: 1, Watch: client.Watch{Held: func(_ string, n int64) {
+		if n > 0 {
+			out.write("a.mov", []byte("mine"))
+		}
+	}}}
+	failed, err := f.Fetch(t.Context(), client.Name(view.Files))
+	e.must(err)
+	if len(failed) != 1 || !errors.Is(failed[0].Err, client.ErrExists) || string(out.read("a.mov")) != "mine" {
+		t.Errorf("a file of somebody's was replaced: %v", failed)
+	}
+}

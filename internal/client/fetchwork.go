@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,14 +41,14 @@ type arrived struct {
 }
 
 // begin looks what is there, once for all pieces.
-func (w *fetchWork) begin(dir *os.Root) error {
+func (w *fetchWork) begin(ctx context.Context, dir *os.Root) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.begun || w.err != nil {
 		return w.err
 	}
 	w.begun = true
-	w.whole, w.err = w.isThere(dir)
+	w.whole, w.err = w.isThere(ctx, dir)
 	if w.err == nil && !w.whole {
 		w.err = w.openPart(dir)
 	}
@@ -55,7 +56,7 @@ func (w *fetchWork) begin(dir *os.Root) error {
 }
 
 // isThere tells whether the file is in the folder already, whole.
-func (w *fetchWork) isThere(dir *os.Root) (bool, error) {
+func (w *fetchWork) isThere(ctx context.Context, dir *os.Root) (bool, error) {
 	if w.CRC32 == nil {
 		return false, fmt.Errorf("%w: the server gives no checksum", ErrDamaged)
 	}
@@ -73,7 +74,7 @@ func (w *fetchWork) isThere(dir *os.Root) (bool, error) {
 		return false, &LocalError{err}
 	}
 	defer f.Close()
-	err = w.check(f)
+	err = w.check(ctx, f)
 	if errors.Is(err, ErrDamaged) {
 		return false, ErrExists
 	}
@@ -209,7 +210,7 @@ func (w *fetchWork) done() (last bool) {
 
 // end checks the whole file and gives it its name, or returns why it cannot be
 // had. A damaged one leaves nothing to go on with.
-func (w *fetchWork) end(dir *os.Root) error {
+func (w *fetchWork) end(ctx context.Context, dir *os.Root) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.f == nil {
@@ -219,7 +220,7 @@ func (w *fetchWork) end(dir *os.Root) error {
 	w.f = nil
 	err := w.err
 	if err == nil {
-		err = w.check(f)
+		err = w.check(ctx, f)
 	}
 	if closed := f.Close(); err == nil && closed != nil {
 		err = &LocalError{closed}
@@ -231,13 +232,20 @@ func (w *fetchWork) end(dir *os.Root) error {
 	if err != nil {
 		return err
 	}
-	if err := w.rename(dir, part); err != nil {
-		return &LocalError{err}
+	err = w.rename(dir, part)
+	if err != nil && !errors.Is(err, ErrExists) {
+		err = &LocalError{err}
 	}
-	return nil
+	return err
 }
 
+// rename looks once more whether the name is free: fetching can have taken hours.
 func (w *fetchWork) rename(dir *os.Root, part string) error {
+	if _, err := dir.Lstat(w.Name); err == nil {
+		return ErrExists
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if w.Modified != nil {
 		if err := dir.Chtimes(part, w.Modified.Time, w.Modified.Time); err != nil {
 			return err
@@ -250,9 +258,12 @@ func (w *fetchWork) rename(dir *os.Root, part string) error {
 }
 
 // check reads a file from its beginning and compares it with its checksum.
-func (w *fetchWork) check(f *os.File) error {
+func (w *fetchWork) check(ctx context.Context, f *os.File) error {
 	sum := crc32.NewIEEE()
-	n, err := io.Copy(sum, io.NewSectionReader(f, 0, w.Size+1))
+	n, err := io.Copy(sum, readerUntil{ctx, io.NewSectionReader(f, 0, w.Size+1)})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return &LocalError{err}
 	}
@@ -260,6 +271,19 @@ func (w *fetchWork) check(f *os.File) error {
 		return ErrDamaged
 	}
 	return nil
+}
+
+// readerUntil ends reading when ctx ends, since a large file takes minutes to read.
+type readerUntil struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r readerUntil) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
 }
 
 // close lets the file go when the whole fetching has ended; the notes say what

@@ -70,7 +70,7 @@ func (s *Service) sweepOrphans(ctx context.Context) error {
 	if w.Phase == "" && w.Found+w.Missing > 0 {
 		s.log.WarnContext(ctx, "bucket and rows differ", "without_a_row", w.Found, "deleted", w.Doomed, "missing", w.Missing)
 	}
-	return nil
+	return v.denied
 }
 
 func (s *Service) pastGrace(t time.Time) bool { return s.clock().Sub(t) > s.set.Grace }

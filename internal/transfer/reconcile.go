@@ -69,6 +69,9 @@ func (s *Service) Reconcile(ctx context.Context, o ReconcileOptions) (Reconciled
 			o.Page(v.seen)
 		}
 	}
+	if v.denied != nil {
+		return v.seen, fmt.Errorf("reconcile: %w", v.denied)
+	}
 	return v.seen, nil
 }
 
@@ -100,6 +103,8 @@ type survey struct {
 	tell  func(Difference)
 	seen  Reconciled
 	asked int // requests about single objects and uploads
+
+	denied error // why the first of what may not be dropped was not
 }
 
 // lossRow is a file with the time of the first look that missed something.
@@ -197,7 +202,8 @@ func (v *survey) compare(ctx context.Context, held map[string]blob.Info, rows []
 	return nil
 }
 
-// orphan reports what no row names, and drops it.
+// orphan reports what no row names, and drops it. What the bucket keeps under a
+// lock must not hold up the walk: the refusal is told when it has ended.
 func (v *survey) orphan(d Difference, drop func() error) error {
 	v.walk.Found++
 	v.tell(d)
@@ -206,7 +212,14 @@ func (v *survey) orphan(d Difference, drop func() error) error {
 	}
 	v.asked++
 	if err := drop(); err != nil {
-		return fmt.Errorf("drop %s %s: %w", d.Finding, d.ID, err)
+		err = fmt.Errorf("drop %s %s: %w", d.Finding, d.ID, err)
+		if !errors.Is(err, blob.ErrDenied) {
+			return err
+		}
+		if v.denied == nil {
+			v.denied = err
+		}
+		return nil
 	}
 	v.walk.Doomed++
 	v.seen.Deleted++

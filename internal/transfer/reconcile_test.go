@@ -296,6 +296,51 @@ func TestWalkIsShared(t *testing.T) {
 	})
 }
 
+// TestLockedObjectHoldsNothingUp: what the bucket refuses to delete is told of,
+// and the walk deals with all the rest.
+func TestLockedObjectHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		b := f.begin(t, LinkFields{})
+		f.putAll(t, b, f.declare(t, b, 10)...)
+		f.complete(t, b)
+		f.sweep(t)
+		for range 3 {
+			f.stray(t)
+		}
+		key, err := f.newKey(f.studio.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.store.CreateUpload(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		f.clk.forward(25 * time.Hour)
+		for _, walk := range []func() error{
+			func() error { return f.Sweep(t.Context()) },
+			func() error {
+				_, err := f.Reconcile(t.Context(), ReconcileOptions{Delete: true})
+				return err
+			},
+		} {
+			refused := false
+			f.faults.set(func(op blob.Op, when blob.When) error {
+				if op != blob.OpDelete || when != blob.Before || refused {
+					return nil
+				}
+				refused = true
+				return blob.ErrDenied
+			})
+			wantErr(t, "a walk beside a lock", walk(), blob.ErrDenied)
+			f.faults.set(nil)
+			f.wantBucket(t, 2, 0)
+		}
+		f.clk.forward(2 * time.Hour) // the pause between two walks
+		f.sweep(t)
+		f.wantBucket(t, 1, 0)
+	})
+}
+
 // TestNoDamageOfWhatEnded: a purge takes objects before rows, and that is none.
 func TestNoDamageOfWhatEnded(t *testing.T) {
 	t.Parallel()
