@@ -129,7 +129,7 @@ func (p *parts) run(ctx context.Context, server *web.Server, listener net.Listen
 func (p *parts) newServer(inv *invocation, address string, memory int64) (*web.Server, error) {
 	build := readBuild(inv.env)
 	o := web.Options{
-		Transfers: p.transfers, Accounts: p.accounts, Catalog: p.catalog,
+		Transfers: p.transfers, Accounts: p.accounts, SignIn: p.signIn, Catalog: p.catalog,
 		PublicURL: p.cfg.PublicURL(address),
 		Checks:    p.checks(),
 		Observe:   p.metrics.web(), Log: p.log,

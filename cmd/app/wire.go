@@ -41,6 +41,7 @@ type parts struct {
 	catalog   *catalog.Catalog
 	accounts  *account.Service
 	mail      *mail.Outbox
+	signIn    *account.SignIn
 	queue     *jobs.Queue
 	transfers *transfer.Service
 
@@ -181,6 +182,7 @@ func (p *parts) openServices(r role) (err error) {
 		Settings: transferSettings(p.cfg, r.listens),
 		Observe:  p.metrics.upkeep(),
 	})
+	p.openSignIn(r)
 	if !r.hints && !r.works {
 		return nil
 	}
@@ -205,6 +207,14 @@ func transferSettings(cfg *config.Config, listens string) transfer.Settings {
 		PublicURL: cfg.PublicURL(listens), OperatorEmail: cfg.Mail.AdminEmail,
 		ScrubBytes: int64(cfg.Scrub.BytesPerDay), ScrubAgain: cfg.Scrub.AgainAfter,
 	}
+}
+
+func (p *parts) openSignIn(r role) {
+	o := account.SignInOptions{Accounts: p.accounts, Mail: p.mail, PublicURL: p.cfg.PublicURL(r.listens)}
+	if r.hints || r.works {
+		o.Hint = func(ctx context.Context, kind, id string) error { return p.hint(ctx, jobs.Hint{Kind: kind, ID: id}) }
+	}
+	p.signIn = account.NewSignIn(o)
 }
 
 // atOnce keeps a setting of zero apart from one that was left out.
@@ -257,10 +267,11 @@ func redisOptions(cfg *config.Config) jobs.RedisOptions {
 
 func (p *parts) jobs() []jobs.Job {
 	work := p.transfers.Jobs()
-	if !p.sendsMail() {
-		return work
+	others := p.signIn.Jobs()
+	if p.sendsMail() {
+		others = append(others, p.mail.Jobs()...)
 	}
-	for _, j := range p.mail.Jobs() {
+	for _, j := range others {
 		work = append(work, jobs.Job{Kind: j.Kind, Run: j.Run})
 	}
 	return work
@@ -271,6 +282,7 @@ func (p *parts) chores() []jobs.Chore {
 		{Name: "transfer.sweep", Every: p.cfg.Sweep.Every, Timeout: 10 * time.Minute, Run: p.transfers.Sweep},
 		{Name: "transfer.scrub", Every: p.cfg.Sweep.Every, Timeout: time.Hour, Run: p.transfers.Scrub},
 		{Name: "account.sweep", Every: p.cfg.Sweep.Every, Run: p.accounts.Sweep},
+		{Name: "signin.sweep", Every: p.cfg.Sweep.Every, Run: p.signIn.Sweep},
 	}
 	if keep := p.cfg.Retention.Mail; keep > 0 {
 		chores = append(chores, jobs.Chore{Name: "mail.prune", Every: time.Hour, Run: func(ctx context.Context) error {

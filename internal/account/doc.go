@@ -12,6 +12,8 @@
 //   - No statement raises used + reserved above the quota, nor above 2^53 - 1
 //     bytes where there is no quota, and none takes a counter below zero: what
 //     would is refused whole as ErrQuotaDrift, which names the counters.
+//   - Whether an address belongs to a studio shows in nothing that asking for a
+//     code or trying one answers, nor in the steps that it takes.
 //   - A try is taken before the secret is compared, by one statement, so any
 //     number of guesses at once gets no more than the limit.
 //   - A secret is in the database only as a hash; codes and other short ones

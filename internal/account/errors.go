@@ -26,7 +26,8 @@ var (
 	ErrKeyUnavailable = errors.New("this server cannot open the key now")
 	ErrShredded       = errors.New("the key was destroyed")
 
-	ErrTooManyTries    = errors.New("too many tries") // *TryLimitError
+	ErrCodeWrong       = errors.New("the code is wrong, used or too old") // *CodeError
+	ErrTooManyTries    = errors.New("too many tries")                     // *TryLimitError
 	ErrPasswordInvalid = errors.New("a password has 1 to 1024 bytes")
 	ErrBusy            = errors.New("too many passwords are being checked")
 )

@@ -26,6 +26,9 @@ const (
 	EventTokenCreated EventKind = "token_created" // an API token was made; detail: token_id, name
 	EventTokenRevoked EventKind = "token_revoked" // an API token was revoked; detail: token_id, name
 
+	EventSignedIn       EventKind = "signed_in"       // the studio signed in; detail: session_id, user_agent
+	EventSessionRevoked EventKind = "session_revoked" // the studio signed out, or ended a session; detail: session_id
+
 	EventLinkCreated EventKind = "link_created" // an upload link was made; detail: link_id, slug
 	EventLinkChanged EventKind = "link_changed" // an upload link was changed, closed or reopened
 	EventLinkDeleted EventKind = "link_deleted" // an upload link was deleted
@@ -57,7 +60,7 @@ const (
 func EventKinds() []EventKind {
 	return []EventKind{
 		EventAccountCreated, EventQuotaChanged, EventAccountDisabled, EventAccountEnabled, EventAccountDeleted, EventKeyRotated,
-		EventTokenCreated, EventTokenRevoked,
+		EventTokenCreated, EventTokenRevoked, EventSignedIn, EventSessionRevoked,
 		EventLinkCreated, EventLinkChanged, EventLinkDeleted,
 		EventTransferStarted, EventTransferComplete, EventTransferAborted, EventTransferExpired,
 		EventTransferExtended, EventTransferDeleted, EventTransferRestored, EventTransferPurged,

@@ -16,12 +16,13 @@ const keepTokens = 30 * 24 * time.Hour
 const (
 	pruneEvents = `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at <= $1 LIMIT $2)`
 
+	pruneLogins  = `DELETE FROM logins WHERE id IN (SELECT id FROM logins WHERE expires_at <= $1 LIMIT $2)`
 	pruneRevoked = `DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE revoked_at <= $1 LIMIT $2)`
 	pruneExpired = `DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE expires_at <= $1 LIMIT $2)`
 )
 
-// prune removes rows that are kept for a while only, in batches: events, and
-// tokens and sessions that were revoked or have expired.
+// prune removes rows that are kept for a while only, in batches: events, codes
+// to sign in, and tokens and sessions that were revoked or have expired.
 func (s *Service) prune(ctx context.Context) error {
 	now := s.clock()
 	ended := now.Add(-keepTokens)
@@ -29,6 +30,9 @@ func (s *Service) prune(ctx context.Context) error {
 		if err := s.pruneBatches(ctx, pruneEvents, now.Add(-s.keepEvents)); err != nil {
 			return err
 		}
+	}
+	if err := s.pruneBatches(ctx, pruneLogins, now); err != nil {
+		return err
 	}
 	for _, statement := range []string{pruneRevoked, pruneExpired} {
 		if err := s.pruneBatches(ctx, statement, ended); err != nil {

@@ -65,13 +65,15 @@ SELECT t.id, t.kind, t.account_id, t.last_used_at, t.expires_at
 FROM tokens t JOIN accounts a ON a.id = t.account_id
 WHERE t.hash = $1 AND t.revoked_at IS NULL AND a.state = 'active'`
 
+// touchToken moves the end of a session with its use.
 const touchToken = `
-UPDATE tokens SET last_used_at = $2
-WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3)`
+UPDATE tokens SET last_used_at = $2,
+  expires_at = CASE WHEN kind = 'session' THEN CAST($4 AS BIGINT) ELSE expires_at END
+WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3) AND (expires_at IS NULL OR expires_at > $2)`
 
 const revokeToken = `
 UPDATE tokens SET revoked_at = $3
-WHERE id = $1 AND account_id = $2 AND kind = 'api' AND revoked_at IS NULL
+WHERE id = $1 AND account_id = $2 AND kind = $4 AND revoked_at IS NULL
 RETURNING id, name`
 
 const revokeTokensNamed = `
@@ -79,7 +81,7 @@ UPDATE tokens SET revoked_at = $3
 WHERE account_id = $1 AND name = $2 AND kind = 'api' AND revoked_at IS NULL
 RETURNING id, name`
 
-const tokenExists = `SELECT id FROM tokens WHERE id = $1 AND account_id = $2 AND kind = 'api'`
+const tokenExists = `SELECT id FROM tokens WHERE id = $1 AND account_id = $2 AND kind = $3`
 
 const insertEvent = `
 INSERT INTO events (id, account_id, at, kind, actor, ip, transfer_id, share_id, file_id, detail)

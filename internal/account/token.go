@@ -74,7 +74,7 @@ func (s *Service) ReplaceToken(ctx context.Context, accountID, name string, by O
 		if err != nil {
 			return err
 		}
-		if err := s.recordRevoked(ctx, tx, accountID, by, rows); err != nil {
+		if err := s.recordRevoked(ctx, tx, revocation{accountID: accountID, kind: tokenAPI, by: by}, rows); err != nil {
 			return err
 		}
 		return s.insertToken(ctx, tx, accountID, newToken{t, secret, by})
@@ -95,25 +95,36 @@ func (s *Service) Tokens(ctx context.Context, accountID string, p Page) ([]Token
 // RevokeToken ends an API token at once. Revoking it again is no error.
 // Errors: ErrNotFound for one that this account never had.
 func (s *Service) RevokeToken(ctx context.Context, accountID, id string, by Origin) error {
-	if _, err := db.ParseID(id); err != nil {
+	return s.revoke(ctx, revocation{accountID: accountID, id: id, kind: tokenAPI, by: by})
+}
+
+// revocation is which tokens or sessions end, and by whom.
+type revocation struct {
+	accountID, id, kind string
+	by                  Origin
+}
+
+func (s *Service) revoke(ctx context.Context, r revocation) error {
+	if _, err := db.ParseID(r.id); err != nil {
 		return ErrNotFound
 	}
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, revokeToken, id, accountID, db.Micros(s.clock()))
+		rows, err := tx.QueryContext(ctx, revokeToken, r.id, r.accountID, db.Micros(s.clock()), r.kind)
 		if err != nil {
 			return err
 		}
-		if err := s.recordRevoked(ctx, tx, accountID, by, rows); err != nil {
+		if err := s.recordRevoked(ctx, tx, r, rows); err != nil {
 			return err
 		}
-		err = tx.QueryRowContext(ctx, tokenExists, id, accountID).Scan(&id)
+		var id string
+		err = tx.QueryRowContext(ctx, tokenExists, r.id, r.accountID, r.kind).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrNotFound
 		}
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("revoke token: %w", err)
+		return fmt.Errorf("revoke %s token: %w", r.kind, err)
 	}
 	return nil
 }
@@ -152,7 +163,8 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Principal, e
 // database that cannot write does not refuse the call.
 func (s *Service) touch(ctx context.Context, id string, now time.Time) {
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, touchToken, id, db.Micros(now), db.Micros(now.Add(-touchEvery)))
+		_, err := tx.ExecContext(ctx, touchToken, id, db.Micros(now), db.Micros(now.Add(-touchEvery)),
+			db.Micros(now.Add(SessionLife)))
 		return err
 	})
 	if err != nil {
@@ -208,7 +220,7 @@ func (s *Service) insertToken(ctx context.Context, tx *sql.Tx, accountID string,
 }
 
 // recordRevoked closes rows before it writes: a transaction has one connection.
-func (s *Service) recordRevoked(ctx context.Context, tx *sql.Tx, accountID string, by Origin, rows *sql.Rows) error {
+func (s *Service) recordRevoked(ctx context.Context, tx *sql.Tx, r revocation, rows *sql.Rows) error {
 	defer func() { _ = rows.Close() }()
 	var gone []Event
 	for rows.Next() {
@@ -216,7 +228,12 @@ func (s *Service) recordRevoked(ctx context.Context, tx *sql.Tx, accountID strin
 		if err := rows.Scan(&id, &name); err != nil {
 			return err
 		}
-		gone = append(gone, tokenEvent(EventTokenRevoked, accountID, by, id, name))
+		if r.kind == tokenSession {
+			gone = append(gone, Event{AccountID: r.accountID, Kind: EventSessionRevoked, Actor: r.by.Actor, IP: r.by.IP,
+				Detail: map[string]any{"session_id": id}})
+			continue
+		}
+		gone = append(gone, tokenEvent(EventTokenRevoked, r.accountID, r.by, id, name))
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err

@@ -14,6 +14,7 @@ type Problem struct {
 	Expected        *int64         `json:"expected,omitempty"`         // part_size_mismatch: bytes
 	BytesLeft       *int64         `json:"bytes_left,omitempty"`       // quota_exceeded
 	MaxFileBytes    *int64         `json:"max_file_bytes,omitempty"`   // file_too_large
+	TriesLeft       *int           `json:"tries_left,omitempty"`       // code_wrong when signing in
 	File            *File          `json:"file,omitempty"`             // path_taken: the one that stands
 	Errors          []DeclareError `json:"errors,omitempty"`           // a declare of which nothing stands
 	UnfinishedCount *int64         `json:"unfinished_count,omitempty"` // transfer_incomplete

@@ -71,7 +71,8 @@ func newEnv(t *testing.T) *env {
 		Settings: transfer.Settings{PublicURL: e.server}, Now: time.Now, Log: log,
 	})
 	server, err := web.New(web.Options{
-		Transfers: transfers, Accounts: accounts, Catalog: words, PublicURL: e.server, Log: log, Now: time.Now,
+		Transfers: transfers, Accounts: accounts, Catalog: words, PublicURL: e.server,
+		SignIn: account.NewSignIn(account.SignInOptions{Accounts: accounts, Mail: outbox, PublicURL: e.server}), Log: log, Now: time.Now,
 		Build: api.Version{Version: "test", Go: "go"}, Metrics: http.NotFoundHandler(),
 	})
 	e.must(err)

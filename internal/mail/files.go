@@ -34,7 +34,8 @@ func OpenFiles(dir string, log *slog.Logger) (*Files, error) {
 // Close gives the folder back.
 func (f *Files) Close() error { return f.root.Close() }
 
-// Send writes <id>.eml, readable by its owner only. When it returns nil the
+// Send writes <id>.eml, readable by its owner only, and logs a code that is in
+// it. When it returns nil the
 // file is whole and on disk; a repeat replaces it by the same bytes, and a
 // crash leaves no half of it under that name.
 func (f *Files) Send(ctx context.Context, e Envelope) error {
@@ -46,7 +47,11 @@ func (f *Files) Send(ctx context.Context, e Envelope) error {
 	if err := f.write(name, message); err != nil {
 		return fmt.Errorf("write mail %s: %w", e.ID, err)
 	}
-	f.log.LogAttrs(ctx, slog.LevelInfo, "mail_written", slog.String("file", name), slog.String("subject", e.Subject))
+	attrs := []slog.Attr{slog.String("file", name), slog.String("subject", e.Subject)}
+	if e.Code != "" { // who runs this has no mail server to look into
+		attrs = append(attrs, slog.String("code", e.Code))
+	}
+	f.log.LogAttrs(ctx, slog.LevelInfo, "mail_written", attrs...)
 	return nil
 }
 

@@ -23,6 +23,9 @@ const (
 	TransferExpiring Kind = "transfer_expiring"
 	// ShareFetched tells the studio that files were downloaded, Times in all.
 	ShareFetched Kind = "share_fetched"
+	// SignIn brings a studio the Code to sign in with; URL is the page that does
+	// it. After ExpiresAt it is not sent any more.
+	SignIn Kind = "sign_in"
 	// FileDamaged tells the studio that stored files cannot be read, Times in all.
 	FileDamaged Kind = "file_damaged"
 	// DamageReport tells the operator of it. Title is the transfer's id.
@@ -31,7 +34,7 @@ const (
 
 // Kinds are all kinds that Queue takes.
 func Kinds() []Kind {
-	return []Kind{TransferComplete, TransferReceipt, TransferStalled, TransferExpiring, ShareFetched, FileDamaged, DamageReport}
+	return []Kind{TransferComplete, TransferReceipt, TransferStalled, TransferExpiring, ShareFetched, SignIn, FileDamaged, DamageReport}
 }
 
 // MaxListed is how many files a message lists by name. Of longer lists Queue
@@ -46,6 +49,7 @@ type Vars struct {
 	Title     string     `json:"title,omitempty"`   // of the link or the transfer
 	Message   string     `json:"message,omitempty"` // the sender's words
 	URL       string     `json:"url,omitempty"`     // where to go on
+	Code      string     `json:"code,omitempty"`    // that the recipient types in
 	Count     int64      `json:"count"`             // files in all
 	Bytes     int64      `json:"bytes"`             // plain bytes in all
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
@@ -78,6 +82,7 @@ type Envelope struct {
 	Subject   string // one line
 	Text      string // lines end with \n
 	HTML      string
+	Code      string // of Vars
 	Date      time.Time
 }
 

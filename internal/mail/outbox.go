@@ -213,6 +213,9 @@ func (o *Outbox) try(ctx context.Context, m leased) error {
 	if err := json.Unmarshal(plain, &v); err != nil {
 		return fmt.Errorf("read what it says: %w", err)
 	}
+	if m.kind == SignIn && v.ExpiresAt != nil && !o.opts.Now().Before(*v.ExpiresAt) {
+		return fmt.Errorf("%w: its code has expired", ErrRefused)
+	}
 	e := render(o.opts.Catalog.Match(m.language), m.kind, v)
 	e.ID, e.MessageID = m.id, m.id+"@"+o.domain
 	e.From, e.To, e.Date = o.opts.From, m.recipient, m.created

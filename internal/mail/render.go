@@ -31,6 +31,7 @@ func render(l catalog.Language, kind Kind, v Vars) Envelope {
 	marked := arguments(l, v, html.EscapeString)
 	marked = append(marked, "details", strings.Join(details(l, marked, v), "<br>\n"), "files", fileHTML(l, v))
 	return Envelope{
+		Code:    v.Code,
 		Subject: oneLine(l.Text(key+".subject", plain...)),
 		Text:    l.Text(key+".text", plain...) + "\n",
 		HTML:    fmt.Sprintf(layout, l.Tag(), l.Dir(), l.Text(key+".html", marked...)),
@@ -50,6 +51,7 @@ func arguments(l catalog.Language, v Vars, quote func(string) string) []any {
 	return []any{
 		"studio", quote(v.Studio), "sender", quote(sender), "title", quote(v.Title), "message", quote(v.Message),
 		"url", quote(v.URL), "count", v.Count, "size", size(v.Bytes), "expires", expires, "times", v.Times,
+		"code", quote(v.Code),
 	}
 }
 

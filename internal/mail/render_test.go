@@ -29,7 +29,7 @@ func language(t *testing.T, tag string) catalog.Language {
 func fullVars() Vars {
 	expires := time.Date(2026, 12, 24, 18, 30, 0, 0, time.FixedZone("IST", 19800))
 	return Vars{Studio: "Studio Anna", Sender: "Ravi", Title: "Wedding", Message: "Here they are.",
-		URL: "https://studio.example/d/abc", Count: 2630, Bytes: 30_200_000_000, ExpiresAt: &expires,
+		URL: "https://studio.example/d/abc", Code: "01234567", Count: 2630, Bytes: 30_200_000_000, ExpiresAt: &expires,
 		Files: []File{{"ravi/IMG 1.jpg", 12_345_678}, {"empty", 0}}}
 }
 
@@ -54,8 +54,12 @@ func TestEveryMessageInEveryLanguage(t *testing.T) {
 			if kind == TransferReceipt && (!strings.Contains(e.Text, v.URL) || !strings.Contains(e.HTML, v.URL)) {
 				t.Errorf("%s %s: no link:\n%s\n%s", tag, kind, e.Text, e.HTML)
 			}
-			for _, want := range []string{v.Studio, v.Sender, v.Title, v.Message, "2,630", "30.2 GB",
-				"2026-12-24 13:00 UTC", "ravi/IMG 1.jpg", "12.3 MB", "0 B", "2,628"} {
+			wanted := []string{v.Studio, v.Sender, v.Title, v.Message, "2,630", "30.2 GB",
+				"2026-12-24 13:00 UTC", "ravi/IMG 1.jpg", "12.3 MB", "0 B", "2,628"}
+			if kind == SignIn {
+				wanted = []string{v.Studio, v.Code, v.URL, "2026-12-24 13:00 UTC"}
+			}
+			for _, want := range wanted {
 				if !strings.Contains(e.Text, want) || !strings.Contains(e.HTML, want) {
 					t.Errorf("%s %s: %q is not in both parts:\n%s\n%s", tag, kind, want, e.Text, e.HTML)
 				}
@@ -99,7 +103,8 @@ func TestTextsOfGuestsAreOnlyText(t *testing.T) {
 		if strings.ContainsAny(e.Subject, "\r\n\x00\u2028") || len([]rune(e.Subject)) > maxSubject {
 			t.Errorf("%s: subject %q is not one short line", kind, e.Subject)
 		}
-		if links := strings.Count(e.Text, v.URL); links > 1 || (kind == TransferReceipt) != (links == 1) {
+		linked := kind == TransferReceipt || kind == SignIn
+		if links := strings.Count(e.Text, v.URL); links > 1 || linked != (links == 1) {
 			t.Errorf("%s: a placeholder in a guest's text was filled:\n%s", kind, e.Text)
 		}
 		e.ID, e.MessageID, e.From, e.To = "1", "1@x.example", "a@x.example", "b@x.example"

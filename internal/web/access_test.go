@@ -19,6 +19,8 @@ type things struct {
 	share string
 	token string // id of an API token
 	fetch string
+
+	session, sessionID string // of the studio
 }
 
 func (e *env) things() things {
@@ -28,13 +30,14 @@ func (e *env) things() things {
 	th.fetch = e.unlockShare(th.sent).AccessToken
 	th.share = th.done.Share.ID
 	th.token = ask[api.Tokens](e, 200, "GET", "/api/v1/tokens", e.studio, nil).Tokens[0].ID
+	th.sessionID, th.session = e.newSession(e.account.ID)
 	return th
 }
 
 // path fills a pattern with a studio's things; open takes those of the transfer
 // that is receiving.
 func (th things) path(pattern string) string {
-	id := map[string]string{"links": th.link, "shares": th.share, "tokens": th.token, "transfers": th.open.ID, "files": th.file.ID}
+	id := map[string]string{"links": th.link, "shares": th.share, "tokens": th.token, "sessions": th.sessionID, "transfers": th.open.ID, "files": th.file.ID}
 	parts := strings.Split(pattern, "/")
 	if strings.HasSuffix(pattern, "/shares") || strings.HasSuffix(pattern, "/restore") || strings.HasPrefix(pattern, "/api/v1/d/") {
 		id["transfers"], id["files"] = th.ID, th.sent.file.ID
@@ -85,7 +88,7 @@ func TestTokensThatARouteDoesNotTake(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, nil)
 	th := e.things()
-	good := map[account.SecretKind]string{account.SecretUpload: th.open.UploadToken, account.SecretAPI: e.studio, account.SecretFetch: th.fetch}
+	good := map[account.SecretKind]string{account.SecretUpload: th.open.UploadToken, account.SecretAPI: e.studio, account.SecretFetch: th.fetch, account.SecretSession: th.session}
 	before := e.snapshot(th)
 	for _, rt := range guarded() {
 		want := api.Unauthenticated
@@ -95,7 +98,7 @@ func TestTokensThatARouteDoesNotTake(t *testing.T) {
 			}
 		}
 		bad := []string{"", "nonsense", "lza_short", "lzs_" + strings.Repeat("A", 43)}
-		for _, kind := range []account.SecretKind{account.SecretUpload, account.SecretAPI, account.SecretFetch} {
+		for _, kind := range []account.SecretKind{account.SecretUpload, account.SecretAPI, account.SecretFetch, account.SecretSession} {
 			bad = append(bad, string(kind)+strings.Repeat("A", 43)) // unknown
 			if !slices.Contains(rt.tokens, kind) {
 				bad = append(bad, good[kind])
@@ -143,7 +146,8 @@ func TestForeignThingsAreNotThere(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, nil)
 	th := e.things()
-	foreign := map[account.SecretKind]string{account.SecretUpload: e.start().UploadToken, account.SecretAPI: e.other, account.SecretFetch: e.unlockShare(e.send("x", nil)).AccessToken}
+	_, session := e.newSession(e.otherAcc.ID)
+	foreign := map[account.SecretKind]string{account.SecretUpload: e.start().UploadToken, account.SecretAPI: e.other, account.SecretFetch: e.unlockShare(e.send("x", nil)).AccessToken, account.SecretSession: session}
 	before := e.snapshot(th)
 	for _, rt := range guarded() {
 		for _, kind := range rt.tokens {
@@ -185,14 +189,18 @@ func TestOwnTokensAreTaken(t *testing.T) {
 	for _, rt := range guarded() {
 		for _, kind := range rt.tokens {
 			th := e.things()
-			own := map[account.SecretKind]string{account.SecretUpload: th.open.UploadToken, account.SecretAPI: e.studio, account.SecretFetch: th.fetch}
+			own := map[account.SecretKind]string{account.SecretUpload: th.open.UploadToken, account.SecretAPI: e.studio, account.SecretFetch: th.fetch, account.SecretSession: th.session}
 			if strings.Contains(rt.pattern, "/tokens/") {
 				th.token = ask[api.Token](e, 201, "POST", "/api/v1/tokens", e.studio, `{"name":"x"}`).ID
 			}
 			if rt.method == "DELETE" && strings.Contains(rt.pattern, "/links/") {
 				th.link = ask[api.Link](e, 201, "POST", "/api/v1/links", e.studio, `{}`).ID
 			}
-			a := e.do(rt.method, th.path(rt.pattern), own[kind], bodyOf(rt))
+			method := rt.method
+			if rt.media == eventStream {
+				method = "HEAD" // it would not end
+			}
+			a := e.do(method, th.path(rt.pattern), own[kind], bodyOf(rt))
 			if a.StatusCode == 401 || a.StatusCode == 404 || a.StatusCode >= 500 {
 				t.Errorf("%s %s with %s: %d %s", rt.method, rt.pattern, kind, a.StatusCode, a.body)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,26 +14,40 @@ import (
 	"github.com/lenzeye/lenzeye/internal/transfer"
 )
 
-// authenticator finds for whom a token of one kind speaks.
-type authenticator func(context.Context, *Server, string) (transfer.Access, error)
+// authenticator finds for whom a token of one kind speaks, and the row of a
+// studio's own.
+type authenticator func(context.Context, *Server, string) (bearerOf, error)
+
+type bearerOf struct {
+	access  transfer.Access
+	tokenID string
+}
 
 // authenticators has a row for each kind of token that is for an account or a
 // transfer. A fetch token needs its share beside it: see fetchAccess.
 func authenticators() map[account.SecretKind]authenticator {
+	ofStudio := func(ctx context.Context, s *Server, secret string) (bearerOf, error) {
+		p, err := s.accounts.Authenticate(ctx, secret)
+		return bearerOf{transfer.Access{AccountID: p.AccountID}, p.TokenID}, err
+	}
 	return map[account.SecretKind]authenticator{
-		account.SecretUpload: func(ctx context.Context, s *Server, secret string) (transfer.Access, error) {
-			return s.transfers.AuthUpload(ctx, secret)
+		account.SecretUpload: func(ctx context.Context, s *Server, secret string) (bearerOf, error) {
+			a, err := s.transfers.AuthUpload(ctx, secret)
+			return bearerOf{access: a}, err
 		},
-		account.SecretAPI: func(ctx context.Context, s *Server, secret string) (transfer.Access, error) {
-			p, err := s.accounts.Authenticate(ctx, secret)
-			return transfer.Access{AccountID: p.AccountID}, err
-		},
+		account.SecretAPI:     ofStudio,
+		account.SecretSession: ofStudio,
 	}
 }
 
 // authenticate reads the token that the route takes. None, a malformed one, a
 // kind that the route does not take and an unknown one are all the same 401.
 func (c *call) authenticate() error {
+	if c.route.ownSite {
+		if err := c.s.origins.Check(c.r); err != nil {
+			return fmt.Errorf("%w: %w", errCrossOrigin, err)
+		}
+	}
 	if len(c.route.tokens) == 0 {
 		return nil
 	}
@@ -40,20 +55,26 @@ func (c *call) authenticate() error {
 		return c.readFetchToken()
 	}
 	secret, given := bearer(c.r)
+	if !given && slices.Contains(c.route.tokens, account.SecretSession) {
+		var err error
+		if secret, err = c.sessionSecret(); err != nil {
+			return err
+		}
+	}
 	kind, ok := account.ParseSecret(secret)
-	if !given || !ok || !slices.Contains(c.route.tokens, kind) {
+	if !ok || !slices.Contains(c.route.tokens, kind) {
 		return transfer.ErrUnauthenticated
 	}
 	find, ok := authenticators()[kind]
 	if !ok {
 		return transfer.ErrUnauthenticated
 	}
-	access, err := find(c.r.Context(), c.s, secret)
+	who, err := find(c.r.Context(), c.s, secret)
 	if err != nil {
 		return err
 	}
-	c.secret, c.kind, c.access = secret, kind, access
-	c.w.account = access.AccountID
+	c.secret, c.kind, c.access, c.tokenID = secret, kind, who.access, who.tokenID
+	c.w.account = who.access.AccountID
 	return nil
 }
 

@@ -26,7 +26,9 @@ type call struct {
 	from   netip.Addr
 	secret string // the token that was given; "" where the route takes none
 	kind   account.SecretKind
-	access transfer.Access // for whom, where the route takes tokens of accounts or uploads
+	// tokenID is the row of an API token or a session; "" for other tokens.
+	tokenID string
+	access  transfer.Access // for whom, where the route takes tokens of accounts or uploads
 }
 
 // linger is how long bytes that nobody authorised are still taken off the wire,

@@ -34,6 +34,7 @@ type env struct {
 	fault  *fault
 	store  *blob.Store
 	log    *logBuffer
+	mails  *mailbox
 	// document is held to every JSON answer that do gets.
 	document *documented
 
@@ -53,7 +54,7 @@ const testRing = "1:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d
 // newEnv makes a server; change may alter its options.
 func newEnv(t *testing.T, change func(*Options)) *env {
 	t.Helper()
-	e := &env{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Millisecond)}, fault: &fault{}, log: &logBuffer{}}
+	e := &env{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Millisecond)}, fault: &fault{}, log: &logBuffer{}, mails: &mailbox{}}
 	ring, err := seal.ParseRing(testRing)
 	e.must(err)
 	words, err := catalog.Load()
@@ -66,7 +67,7 @@ func newEnv(t *testing.T, change func(*Options)) *env {
 	})
 	outbox, err := mail.New(mail.Options{
 		DB: d, Catalog: words, From: "noreply@example.com", Now: e.clock.time, Log: log,
-		Send: func(context.Context, mail.Envelope) error { return nil },
+		Send: e.mails.send,
 		Seal: accounts.SealSecret, Open: accounts.OpenSecret,
 	})
 	e.must(err)
@@ -78,8 +79,10 @@ func newEnv(t *testing.T, change func(*Options)) *env {
 		DB: d, Blobs: e.store, Accounts: accounts, Mail: outbox,
 		Settings: transfer.Settings{PublicURL: e.base}, Now: e.clock.time, Log: log,
 	})
+	signIn := account.NewSignIn(account.SignInOptions{Accounts: accounts, Mail: outbox, PublicURL: e.base, Hint: e.mails.hint})
+	e.mails.jobs = append(signIn.Jobs(), outbox.Jobs()...)
 	o := Options{
-		Transfers: transfers, Accounts: accounts, Catalog: words, PublicURL: e.base, Log: log, Now: e.clock.time,
+		Transfers: transfers, Accounts: accounts, SignIn: signIn, Catalog: words, PublicURL: e.base, Log: log, Now: e.clock.time,
 		Build: api.Version{Version: "test", Go: "go"}, Metrics: http.NotFoundHandler(),
 	}
 	if change != nil {

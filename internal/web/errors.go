@@ -34,6 +34,7 @@ var (
 	errHeaderTooLarge = errors.New("the header is too large")
 	errBusy           = errors.New("too many bodies are in flight; come again")
 	errDraining       = errors.New("the server is restarting; come again")
+	errTooManyLive    = errors.New("too many streams of progress are open; close one")
 	errBodyCut        = errors.New("the body ended early")
 	errGaveWay        = errors.New("others waited and this transfer holds more than its share; send it again")
 	errStalled        = errors.New("too few bytes came for too long; send it again")
@@ -149,6 +150,7 @@ func accountErrors() []errorRow {
 		return func(_ error, p *api.Problem) time.Duration { p.Field = field; return 0 }
 	}
 	return []errorRow{
+		{is: account.ErrCodeWrong, code: api.CodeWrong, fill: fillCode},
 		{is: account.ErrTooManyTries, code: api.TooManyTries, wait: later, fill: fillTries},
 		{is: account.ErrEmailInvalid, code: api.EmailInvalid},
 		{is: account.ErrEmailTaken, code: api.EmailTaken},
@@ -165,7 +167,9 @@ func accountErrors() []errorRow {
 // the store may have failed because of it or the other way round.
 func weatherErrors() []errorRow {
 	return []errorRow{
+		{is: errTooManyLive, code: api.Busy, wait: later},
 		{is: errBusy, code: api.Busy, wait: soon},
+		{is: transfer.ErrScrubBusy, code: api.Busy, wait: later},
 		{is: account.ErrBusy, code: api.Busy, wait: soon},
 		{is: errDraining, code: api.Draining, wait: soon},
 		{is: errGaveWay, code: api.Busy, wait: soon},
@@ -239,6 +243,13 @@ func fillPartSize(err error, p *api.Problem) time.Duration {
 func fillTries(err error, _ *api.Problem) time.Duration {
 	if e, ok := errors.AsType[*account.TryLimitError](err); ok {
 		return e.RetryAfter
+	}
+	return 0
+}
+
+func fillCode(err error, p *api.Problem) time.Duration {
+	if e, ok := errors.AsType[*account.CodeError](err); ok {
+		p.TriesLeft = &e.Left
 	}
 	return 0
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/api"
 )
 
@@ -41,6 +42,8 @@ func (s *Server) document() ([]byte, error) {
 				"upload": bearerScheme("The upload token of one transfer, lzu_"),
 				"fetch":  bearerScheme("The fetch token that a share's code gives, lzd_; the share's cookie does as well"),
 				"api":    bearerScheme("A studio's API token, lza_"),
+				"session": object{"type": "apiKey", "in": "cookie", "name": s.sessionCookieName(),
+					"description": "A studio signed in, lzs_; as a bearer token too"},
 			},
 		},
 	})
@@ -155,6 +158,10 @@ func implied(rt route) []api.Code {
 	}
 	if rt.request != nil {
 		codes = append(codes, api.JSONInvalid, api.MediaTypeUnsupported, api.BodyTooLarge)
+	}
+	unsafe := rt.method != http.MethodGet
+	if unsafe && (rt.ownSite || slices.Contains(rt.tokens, account.SecretSession)) {
+		codes = append(codes, api.CrossOrigin)
 	}
 	if rt.list {
 		codes = append(codes, api.QueryInvalid)

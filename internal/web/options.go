@@ -17,11 +17,12 @@ import (
 	"github.com/lenzeye/lenzeye/internal/transfer"
 )
 
-// Options are what a Server is made of. Transfers, Accounts, Catalog and
-// PublicURL are needed.
+// Options are what a Server is made of. Transfers, Accounts, SignIn,
+// Catalog and PublicURL are needed.
 type Options struct {
 	Transfers *transfer.Service
 	Accounts  *account.Service
+	SignIn    *account.SignIn
 	Catalog   *catalog.Catalog
 
 	// PublicURL is where people reach the server, like https://example.com.
@@ -88,6 +89,10 @@ type Limits struct {
 	// DrainDelay is how long Serve goes on to accept connections when it is no
 	// longer ready, for those who hand out requests to see that; 0 is not at all.
 	DrainDelay time.Duration
+
+	LiveEvery time.Duration // between two looks of a stream of progress; 1 s
+	LiveBeat  time.Duration // after which a quiet one says that it lives; 30 s
+
 	// MaxRequests is after how many requests Serve drains and returns, for a
 	// platform to start the process anew; 0 is never.
 	MaxRequests int
@@ -110,6 +115,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.KeepAlive, 2*time.Minute)
 	set(&l.HeaderWait, 20*time.Second)
 	set(&l.BodyWait, 30*time.Second)
+	set(&l.LiveEvery, time.Second)
+	set(&l.LiveBeat, 30*time.Second)
 	set(&l.MaxRequestLine, 4096)
 	set(&l.MaxHeaderField, 8190)
 	set(&l.MaxHeaderBytes, 32<<10)
@@ -128,8 +135,8 @@ func set[T int | int64 | time.Duration](v *T, d T) {
 
 // complete checks the options and fills in what was left out.
 func (o Options) complete() (Options, error) {
-	if o.Transfers == nil || o.Accounts == nil || o.Catalog == nil {
-		return o, errors.New("transfers, accounts and catalog are needed")
+	if o.Transfers == nil || o.Accounts == nil || o.SignIn == nil || o.Catalog == nil {
+		return o, errors.New("transfers, accounts, signing in and catalog are needed")
 	}
 	u, err := url.Parse(o.PublicURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {

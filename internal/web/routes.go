@@ -21,10 +21,12 @@ type route struct {
 	summary string
 
 	tokens []account.SecretKind // what it takes; none: no token is looked at
-	page   bool                 // answers people: problems are pages
-	quiet  bool                 // logged at debug level
-	list   bool                 // takes limit and cursor
-	search bool                 // takes q
+	// ownSite refuses pages of other sites also where no cookie counts yet.
+	ownSite bool
+	page    bool // answers people: problems are pages
+	quiet   bool // logged at debug level
+	list    bool // takes limit and cursor
+	search  bool // takes q
 
 	request  any    // zero value of the JSON body; nil: none is read
 	body     string // media type of a body that is not JSON
@@ -37,9 +39,10 @@ type route struct {
 	handle func(*Server, *call) error
 }
 
-// Kinds of tokens that routes take. Taking sessions is adding SecretSession to
-// studio.
-func studio() []account.SecretKind { return []account.SecretKind{account.SecretAPI} }
+// Kinds of tokens that routes take.
+func studio() []account.SecretKind {
+	return []account.SecretKind{account.SecretAPI, account.SecretSession}
+}
 func sender() []account.SecretKind { return []account.SecretKind{account.SecretUpload} }
 func either() []account.SecretKind { return append(sender(), studio()...) }
 func fetch() []account.SecretKind  { return []account.SecretKind{account.SecretFetch} }
@@ -47,7 +50,7 @@ func fetch() []account.SecretKind  { return []account.SecretKind{account.SecretF
 // routes is the table.
 func routes() []route {
 	var all []route
-	for _, part := range [][]route{guestRoutes(), shareRoutes(), studioRoutes(), operationRoutes(), pageRoutes()} {
+	for _, part := range [][]route{guestRoutes(), shareRoutes(), signInRoutes(), studioRoutes(), operationRoutes(), pageRoutes()} {
 		all = append(all, part...)
 	}
 	return all
@@ -112,6 +115,7 @@ func studioRoutes() []route {
 		{method: "GET", pattern: "/api/v1/me", summary: "The account", tokens: studio(), response: api.Me{}, handle: (*Server).me},
 		{method: "PATCH", pattern: "/api/v1/me", summary: "Change the account", tokens: studio(),
 			request: api.MePatch{}, response: api.Me{}, handle: (*Server).patchMe, problems: []api.Code{api.FieldInvalid}},
+		liveRoute(),
 		{method: "GET", pattern: "/api/v1/links", summary: "Upload links", tokens: studio(),
 			list: true, response: api.Links{}, handle: (*Server).links},
 		{method: "POST", pattern: "/api/v1/links", summary: "Make an upload link", tokens: studio(),

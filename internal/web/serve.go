@@ -86,6 +86,7 @@ func (s *Server) drain() {
 	for _, w := range []*slots{s.streams, s.downloads, s.declares} {
 		w.close()
 	}
+	s.lives.close()
 }
 
 // inFlight counts handlers, so that nobody closes the database under one.

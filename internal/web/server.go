@@ -22,6 +22,7 @@ type Server struct {
 
 	transfers *transfer.Service
 	accounts  *account.Service
+	signIn    *account.SignIn
 	log       *slog.Logger
 	now       func() time.Time
 	publicURL string
@@ -35,6 +36,7 @@ type Server struct {
 	streams   *slots // bodies of parts
 	downloads *slots // answers with file content
 	declares  *slots // JSON bodies over smallBody
+	lives     *lives // streams of progress
 	plans     *planCache
 	probes    *Probes
 	origins   *http.CrossOriginProtection
@@ -59,12 +61,13 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("set up pages: %w", err)
 	}
 	s := &Server{
-		pages: p, transfers: o.Transfers, accounts: o.Accounts, log: o.Log, now: o.Now,
+		pages: p, transfers: o.Transfers, accounts: o.Accounts, signIn: o.SignIn, log: o.Log, now: o.Now,
 		publicURL: o.PublicURL, limits: o.Limits, observe: o.Observe, options: o,
 		routes: routes(), errors: errorRows(), codes: newCodeTable(),
 		streams:   newSlots(o.Limits.MaxStreams, o.Limits.MaxWaiting, o.Limits.StreamWait),
 		downloads: newSlots(4*o.Limits.MaxStreams, o.Limits.MaxWaiting, o.Limits.StreamWait),
 		declares:  newSlots(maxDeclares, o.Limits.MaxWaiting, o.Limits.StreamWait),
+		lives:     newLives(o.Limits.MaxConns),
 		plans:     newPlanCache(o.Now),
 		probes:    &Probes{ready: newReadiness(o.Checks, o.Now, o.Log)},
 		origins:   http.NewCrossOriginProtection(),

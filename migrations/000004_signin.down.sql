@@ -1,0 +1,3 @@
+ALTER TABLE tokens DROP COLUMN user_agent;
+ALTER TABLE tokens DROP COLUMN ip;
+DROP TABLE logins;
