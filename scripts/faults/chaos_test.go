@@ -70,7 +70,7 @@ func newRun(t *testing.T, p plan, bin string) *run {
 	r.app = &app{bin: bin, dir: t.TempDir(), addr: freeAddress(t), book: r.book}
 	r.rows = sqliteRows(filepath.Join(r.app.data(), "app.db"))
 	if p.fleet() {
-		r.app.env = sharing(t)
+		r.app.env, r.app.masters = sharing(), newMasters()
 		r.book.zeros = append(r.book.zeros, fleetZeros()...)
 	}
 	if p.rotate {
@@ -387,7 +387,7 @@ func (b *book) extras() string {
 	for _, what := range []string{
 		"transfers completed", "transfers ended early", "transfers deleted", "files deleted", "files fetched whole",
 		"bytes fetched whole", "ranges fetched", "fetches resumed", "starts that failed", "walks through the store",
-		rolls, "drains that cut something", filesSprayed, looked, "mails taken", rotations,
+		rolls, "drains that cut something", filesSprayed, looked, "mails taken", rotations, mastersReplaced,
 	} {
 		out = append(out, fmt.Sprintf("%s %d", what, b.counts[what]))
 	}

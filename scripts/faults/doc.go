@@ -10,7 +10,8 @@
 // With instances several processes serve and work on one database, queue and
 // bucket, behind a balancer that hands each request to the next of them. They
 // are killed and rolled, old and new together, and whole parts of the system go
-// away until everybody says so.
+// away until everybody says so. With rotate master and account keys are replaced
+// meanwhile, as docs/operations.md tells operators to.
 //
 // The guests here are a client of their own, written from the HTTP interface
 // alone, so that a mistake cannot hide in code that both sides share.

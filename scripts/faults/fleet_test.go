@@ -3,8 +3,6 @@ package faults_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -40,21 +38,18 @@ type member struct {
 	*life
 	role, addr string
 	isOld      bool
-	since      int64       // where its life begins in the log
+	since      int64  // where its life begins in the log
+	masters    string // the master keys that it was started with
+	stale      <-chan struct{}
 	settled    atomic.Bool // took part once
 }
 
 // sharing are the settings of a process that shares everything and keeps nothing,
 // as in production, where only the grace of the sweep may not be so short. Its
 // times are short too, so that all of them pass in a run.
-func sharing(t *testing.T) []string {
-	t.Helper()
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		t.Fatal(err)
-	}
+func sharing() []string {
 	return []string{
-		"APP_DB_AUTO_MIGRATE=false", "MASTER_KEYS=1:" + hex.EncodeToString(key),
+		"APP_DB_AUTO_MIGRATE=false",
 		"APP_HTTP_PUBLIC_URL=http://127.0.0.1", "APP_HTTP_TRUSTED_PROXIES=127.0.0.1", "APP_HTTP_STREAM_WAIT=5s",
 		"APP_HTTP_DRAIN_TIMEOUT=15s", "APP_DB_MAX_CONNS=3",
 	}
@@ -92,11 +87,12 @@ func (f *fleet) begin(role, addr string, isOld bool, extra ...string) (*member, 
 	if info, err := os.Stat(a.logFile()); err == nil {
 		since = info.Size()
 	}
-	l, err := a.start(role, append([]string{"APP_HTTP_ADDR=" + addr}, extra...)...)
+	masters, stale := a.masters.now()
+	l, err := a.start(role, append([]string{"APP_HTTP_ADDR=" + addr, "MASTER_KEYS=" + masters}, extra...)...)
 	if err != nil {
 		return nil, err
 	}
-	m := &member{life: l, role: role, addr: addr, isOld: isOld, since: since}
+	m := &member{life: l, role: role, addr: addr, isOld: isOld, since: since, masters: masters, stale: stale}
 	f.mu.Lock()
 	f.members[m] = true
 	f.mu.Unlock()
@@ -211,6 +207,13 @@ func (f *fleet) keep(ctx, bad context.Context, p place, enough func()) error {
 			f.lost(m)
 			m = nil
 			rest(ctx, 100*time.Millisecond)
+		case <-m.stale:
+			rest(ctx, time.Duration(p.random.Int64N(int64(time.Second)))) // not all at once
+			f.quiet.RLock()
+			if fresh := f.roll(ctx, m, p.addresses[(turn+1)%2]); fresh != m {
+				m, turn = fresh, turn+1
+			}
+			f.quiet.RUnlock()
 		case <-next:
 			f.quiet.RLock()
 			if p.steps++; bad.Err() != nil { // it ended in the meantime

@@ -14,45 +14,59 @@ import (
 )
 
 const (
-	rotations = "rotations"
-	keysLeft  = "keys left under old keys"
+	rotations       = "rotations"
+	mastersReplaced = "master keys replaced"
+	keysLeft        = "keys left under old keys"
 )
 
-// rotator replaces account keys, and where there is a file of master keys those
-// too, as an operator does, beside the program and through everything that
-// happens to it. Several processes have their master keys from the environment,
-// and keep them.
+// rotator replaces master and account keys, as an operator does, beside the
+// program and through everything that happens to it. One process has its master
+// keys from a file; several have theirs from the environment, by one deploy after
+// another.
 type rotator struct {
 	run    *run
 	random *mathrand.Rand
 	newest int
+	step   int // of several processes
 }
 
 func newRotator(r *run) *rotator {
 	return &rotator{run: r, random: mathrand.New(mathrand.NewPCG(r.plan.seed, 4)), newest: 1}
 }
 
-// rotate goes on until ctx ends. Half of the commands are killed at a random
-// moment, and others meet a database that is away: the next one goes on.
+// rotate goes on until ctx ends.
 func (k *rotator) rotate(ctx context.Context) error {
 	for n := 0; rest(ctx, 200*time.Millisecond+mathrand.N(time.Second)); n++ {
-		words := []string{"keys", "rotate", "account", "--all"}
-		if n%2 == 0 && !k.run.plan.fleet() {
+		switch {
+		case n%2 == 1:
+			_ = k.attempt(ctx, "keys", "rotate", "account", "--all")
+		case k.run.plan.fleet():
+			k.advance(ctx)
+		default:
 			if err := k.addMaster(); err != nil {
 				return err
 			}
-			words = []string{"keys", "rotate", "master"}
-		}
-		limit := 20 * time.Second
-		if k.random.IntN(2) == 0 {
-			limit = time.Duration(k.random.Int64N(int64(time.Second)))
-		}
-		if k.command(ctx, limit, words...) == nil {
-			k.run.book.add(rotations, 1)
-		} else {
-			k.run.book.fault("rotation cut")
+			if k.attempt(ctx, "keys", "rotate", "master") == nil {
+				k.run.book.add(mastersReplaced, 1)
+			}
 		}
 	}
+	return nil
+}
+
+// attempt runs a command. Half of them are killed at a random moment, and others
+// meet a database that is away: the next one goes on.
+func (k *rotator) attempt(ctx context.Context, words ...string) error {
+	limit := 20 * time.Second
+	if k.random.IntN(2) == 0 {
+		limit = time.Duration(k.random.Int64N(int64(time.Second)))
+	}
+	err := k.command(ctx, limit, words...)
+	if err != nil {
+		k.run.book.fault("rotation cut")
+		return err
+	}
+	k.run.book.add(rotations, 1)
 	return nil
 }
 
@@ -91,6 +105,11 @@ func (k *rotator) write(text string) error {
 // finish rotates to the end when all is well, and drops every master key but the
 // newest: the lives that follow have that alone.
 func (k *rotator) finish(ctx context.Context) error {
+	if k.run.plan.fleet() {
+		if err := k.complete(ctx); err != nil {
+			return err
+		}
+	}
 	for _, words := range [][]string{
 		{"keys", "rotate", "master"}, {"keys", "rotate", "account", "--all"}, {"keys", "rotate", "account", "--all"}, {"keys", "status"},
 	} {
