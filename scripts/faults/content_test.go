@@ -29,21 +29,21 @@ func newMaker(run, file uint64, size int64) maker {
 	return maker{block, size}
 }
 
-// bytes reads n bytes from off. Another variant is another file of the same
-// size.
+// bytes reads n bytes from off. Of another variant, one below 256, every byte is
+// another one.
 func (m maker) bytes(variant uint64, off, n int64) io.Reader {
 	var iv [aes.BlockSize]byte
-	binary.BigEndian.PutUint64(iv[:8], variant)
 	binary.BigEndian.PutUint64(iv[8:], uint64(off/aes.BlockSize))
 	s := cipher.NewCTR(m.block, iv[:])
 	var skip [aes.BlockSize]byte
 	s.XORKeyStream(skip[:off%aes.BlockSize], skip[:off%aes.BlockSize])
-	return &keyStream{s, n}
+	return &keyStream{s, n, byte(variant)}
 }
 
 type keyStream struct {
-	stream cipher.Stream
-	left   int64
+	stream  cipher.Stream
+	left    int64
+	variant byte
 }
 
 func (k *keyStream) Read(p []byte) (int, error) {
@@ -51,7 +51,9 @@ func (k *keyStream) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	p = p[:min(int64(len(p)), k.left)]
-	clear(p)
+	for i := range p {
+		p[i] = k.variant
+	}
 	k.stream.XORKeyStream(p, p)
 	k.left -= int64(len(p))
 	return len(p), nil

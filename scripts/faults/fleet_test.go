@@ -189,6 +189,7 @@ type place struct {
 // keep keeps one process running through kills and rolls, and when they are over.
 func (f *fleet) keep(ctx, bad context.Context, p place, enough func()) error {
 	var m *member
+	var next <-chan time.Time // not put off by deploys
 	isOld := p.random.IntN(2) == 0
 	for turn := 0; ; {
 		if m == nil {
@@ -198,8 +199,7 @@ func (f *fleet) keep(ctx, bad context.Context, p place, enough func()) error {
 			}
 			f.settle(ctx, m)
 		}
-		var next <-chan time.Time
-		if bad.Err() == nil {
+		if next == nil && bad.Err() == nil {
 			next = time.After(time.Duration(f.plan.instances+f.plan.workers) * f.plan.untilKill(p.random))
 		}
 		select {
@@ -215,6 +215,7 @@ func (f *fleet) keep(ctx, bad context.Context, p place, enough func()) error {
 			}
 			f.quiet.RUnlock()
 		case <-next:
+			next = nil
 			f.quiet.RLock()
 			if p.steps++; bad.Err() != nil { // it ended in the meantime
 			} else if p.steps%3 == 0 {
