@@ -23,7 +23,7 @@ is named by its email address or its id.`,
 		Args:    cobra.ArbitraryArgs, RunE: helpOrUnknown,
 	}
 	cmd.AddCommand(newAccountCreate(inv), newAccountList(inv), newAccountShow(inv), newAccountQuota(inv),
-		newAccountDisable(inv), newAccountEnable(inv), newAccountDelete(inv))
+		newAccountSignIn(inv), newAccountDisable(inv), newAccountEnable(inv), newAccountDelete(inv))
 	return cmd
 }
 
@@ -236,8 +236,10 @@ func (inv *invocation) deleteAccount(ctx context.Context, p *parts, word string,
 	if a.State != account.StateDeleted {
 		fmt.Fprintf(inv.io.err, "%s <%s>: %d links, %d transfers with %d files, %s. Nobody will read these files again.\n",
 			a.Name, a.Email, held.Links, held.Transfers, held.Files, bytesText(held.Bytes))
-		if !f.yes && !confirmed(inv.io, fmt.Sprintf("Destroy all of %s for good?", a.Email)) {
-			return userError{errors.New("nothing was deleted: answer yes, or say --yes")}
+		if !f.yes {
+			if err := inv.confirm(ctx, fmt.Sprintf("Destroy all of %s for good?", a.Email), "nothing was deleted"); err != nil {
+				return err
+			}
 		}
 	}
 	if err := p.accounts.Delete(ctx, a.ID); err != nil {

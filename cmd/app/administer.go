@@ -13,7 +13,7 @@ import (
 // withParts opens the program for a command that works beside running servers,
 // and gives everything back.
 func (inv *invocation) withParts(cmd *cobra.Command, r role, do func(context.Context, *parts) error) (err error) {
-	cfg, err := inv.settings(cmd, needsOfServer()...)
+	cfg, err := inv.settings(cmd, append(needsOfServer(), r.needs...)...)
 	if err != nil {
 		return err
 	}

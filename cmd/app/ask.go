@@ -70,6 +70,30 @@ func (inv *invocation) question(ctx context.Context, text string, read func(*os.
 	}
 }
 
+// confirm asks about something that cannot be undone. Anything but yes is the
+// caller's, and refused says what was not done. Ctrl-C ends the waiting.
+func (inv *invocation) confirm(ctx context.Context, question, refused string) error {
+	fmt.Fprintf(inv.io.err, "%s [yes/no] ", question)
+	answers := make(chan string, 1)
+	go func() { // ends with the process, since a read from a terminal cannot be ended
+		line, err := bufio.NewReader(inv.io.in).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			line = ""
+		}
+		answers <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case answer := <-answers:
+		if answer == "yes" || answer == "y" {
+			return nil
+		}
+		return userError{errors.New(refused + ": answer yes, or say --yes")}
+	case <-ctx.Done():
+		fmt.Fprintln(inv.io.err)
+		return ctx.Err()
+	}
+}
+
 // newClient makes the client that send and get use.
 func (inv *invocation) newClient(base string, o client.Options) (*client.Client, error) {
 	o.UserAgent = "lenzeye/" + readBuild(inv.env).Version

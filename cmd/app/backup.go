@@ -170,9 +170,12 @@ func (inv *invocation) restore(ctx context.Context, cfg *config.Config, file str
 		if isSameFile(file, old) {
 			return userError{fmt.Errorf("%s is the database itself: name a backup", file)}
 		}
-		if !f.yes && !confirmed(inv.io, fmt.Sprintf("%s, %s, last changed %s, is lost. Put the backup in its place?",
-			path, bytesText(old.Size()), old.ModTime().Format("2006-01-02 15:04"))) {
-			return userError{errors.New("nothing was changed: answer yes, or say --yes")}
+		question := fmt.Sprintf("%s, %s, last changed %s, is lost. Put the backup in its place?",
+			path, bytesText(old.Size()), old.ModTime().Format("2006-01-02 15:04"))
+		if !f.yes {
+			if err := inv.confirm(ctx, question, "nothing was changed"); err != nil {
+				return err
+			}
 		}
 	}
 	staged, err := db.StageBackup(ctx, file, path)

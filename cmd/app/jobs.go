@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +15,11 @@ type jobsFlags struct {
 }
 
 func newJobs(inv *invocation) *cobra.Command {
-	cmd := &cobra.Command{Use: "jobs", Short: "See and mend work that waits", Args: cobra.ArbitraryArgs, RunE: helpOrUnknown}
+	cmd := &cobra.Command{
+		Use: "jobs", Short: "See and mend work that waits",
+		Example: "  app jobs list\n  app jobs retry mail/0193b5a0-0000-7000-8000-000000000001",
+		Args:    cobra.ArbitraryArgs, RunE: helpOrUnknown,
+	}
 	cmd.AddCommand(newJobsList(inv), newJobsRetry(inv), newJobsDelete(inv))
 	return cmd
 }
@@ -75,8 +76,10 @@ or transfer cannot be forgotten: delete the transfer, and it is purged.`,
 		Example: "  app jobs delete mail/0193b5a0-0000-7000-8000-000000000001\n  app jobs delete --yes default/7be1c8f4-41c5-4d2c-9a52-0d6d4d1c9a11",
 		Args:    someIDs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			if !f.yes && !confirmed(inv.io, fmt.Sprintf("Forget %s for good?", strings.Join(ids, ", "))) {
-				return userError{errors.New("nothing was deleted: answer yes, or say --yes")}
+			if !f.yes {
+				if err := inv.confirm(cmd.Context(), fmt.Sprintf("Forget %s for good?", strings.Join(ids, ", ")), "nothing was deleted"); err != nil {
+					return err
+				}
 			}
 			return inv.withBacklog(cmd, func(ctx context.Context, w *backlog) error { return w.each(ctx, inv.io.out, ids, w.delete) })
 		},
@@ -93,15 +96,4 @@ func someIDs(cmd *cobra.Command, args []string) error {
 		return userError{fmt.Errorf("which one? app jobs list shows the IDs (see %s --help)", cmd.CommandPath())}
 	}
 	return nil
-}
-
-// confirmed asks a question and tells whether the answer was yes.
-func confirmed(std stdio, question string) bool {
-	fmt.Fprintf(std.err, "%s [yes/no] ", question)
-	answer, err := bufio.NewReader(std.in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false
-	}
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return answer == "yes" || answer == "y"
 }

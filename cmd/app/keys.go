@@ -11,7 +11,11 @@ import (
 )
 
 func newKeys(inv *invocation) *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "Make and look after keys", Args: cobra.ArbitraryArgs, RunE: helpOrUnknown}
+	cmd := &cobra.Command{
+		Use: "keys", Short: "Make and look after keys",
+		Example: "  app keys status\n  app keys generate --version 2\n  app keys rotate master",
+		Args:    cobra.ArbitraryArgs, RunE: helpOrUnknown,
+	}
 	cmd.AddCommand(newKeysGenerate(inv), newKeysList(inv), newKeysStatus(inv), newKeysRotate(inv))
 	return cmd
 }

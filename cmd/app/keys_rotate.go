@@ -14,9 +14,10 @@ import (
 
 func newKeysRotate(inv *invocation) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "rotate",
-		Short: "Replace the master key, or the key of an account, while everything runs",
-		Args:  cobra.ArbitraryArgs, RunE: helpOrUnknown,
+		Use:     "rotate",
+		Short:   "Replace the master key, or the key of an account, while everything runs",
+		Example: "  app keys rotate master\n  app keys rotate account anna@example.com",
+		Args:    cobra.ArbitraryArgs, RunE: helpOrUnknown,
 	}
 	cmd.AddCommand(newRotateMaster(inv), newRotateAccount(inv))
 	return cmd

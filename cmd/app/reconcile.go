@@ -81,8 +81,10 @@ func reconcile(ctx context.Context, inv *invocation, p *parts, f reconcileFlags)
 	if f.delete && objects.Count+uploads.Count > 0 {
 		question := fmt.Sprintf("Delete %d objects (%s) and abort %d uploads that no row names, for good?",
 			objects.Count, bytesText(objects.Bytes), uploads.Count)
-		if !f.yes && !confirmed(inv.io, question) {
-			return userError{errors.New("nothing was deleted: answer yes, or say --yes")}
+		if !f.yes {
+			if err := inv.confirm(ctx, question, "nothing was deleted"); err != nil {
+				return err
+			}
 		}
 		if r, err = reconcileOnce(ctx, inv, p, f.limit, transfer.ReconcileOptions{Delete: true}); err != nil {
 			return err

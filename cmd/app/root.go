@@ -61,6 +61,8 @@ func newRoot(inv *invocation) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "app",
 		Short:         "Receive and hand out large transfers of files",
+		Example: "  app serve\n  app send http://127.0.0.1:8080/u/wedding \"Card A\"\n  app get http://127.0.0.1:8080/d/TOKEN\n" +
+			"  app account create anna@example.com --name \"Anna's Studio\"",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
@@ -69,7 +71,9 @@ func newRoot(inv *invocation) *cobra.Command {
 	root.SetIn(inv.io.in)
 	root.SetOut(inv.io.out)
 	root.SetErr(inv.io.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return userError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return userError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+	})
 	root.AddCommand(newServe(inv), newSeed(inv), newConfig(inv), newKeys(inv), newVersion(inv), newSend(inv), newGet(inv))
 	root.AddCommand(newWorker(inv), newJobs(inv), newMigrate(inv), newReconcile(inv), newScrub(inv))
 	root.AddCommand(newAccount(inv), newBackup(inv), newRestore(inv))

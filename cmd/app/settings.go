@@ -27,14 +27,14 @@ func addSettings(cmd *cobra.Command) {
 			cmd.Flags().Lookup(k.Flag).NoOptDefVal = "true"
 		}
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var unknown *pflag.NotExistError
 		if errors.As(err, &unknown) {
 			if near := config.NearestFlag(unknown.GetSpecifiedName()); near != "" {
 				err = fmt.Errorf("%w, did you mean --%s?", err, near)
 			}
 		}
-		return userError{err}
+		return userError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
 }
 

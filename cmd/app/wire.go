@@ -21,12 +21,13 @@ import (
 
 // role is what a command wants of the parts that it opens.
 type role struct {
-	serves  bool   // holds the serve lock for life
-	hints   bool   // gives hints to the queue
-	works   bool   // runs jobs and chores
-	listens string // the address of the listener
-	memory  int64  // of the container, in bytes; 0: no limit
-	anyKeys bool   // works with the master keys that there are, none too; it tells itself what they do not open
+	serves  bool          // holds the serve lock for life
+	hints   bool          // gives hints to the queue
+	works   bool          // runs jobs and chores
+	listens string        // the address of the listener
+	memory  int64         // of the container, in bytes; 0: no limit
+	anyKeys bool          // works with the master keys that there are, none too; it tells itself what they do not open
+	needs   []config.Need // beside those of the server
 }
 
 // parts are the opened parts of the program. This file is the one place where

@@ -14,6 +14,7 @@ const (
 	NeedMasterKey Need = "master_keys"
 	NeedDatabase  Need = "db.url"
 	NeedBucket    Need = "s3.bucket"
+	NeedPublicURL Need = "http.public_url"
 )
 
 // leastGrace is what the sweep must wait in production: longer than any part takes to arrive.
@@ -58,6 +59,8 @@ func (l *loader) checkNeeds() {
 			}
 		case NeedBucket:
 			l.demand("s3.bucket", c.UsesBucket(), "production")
+		case NeedPublicURL:
+			l.demand("http.public_url", c.HTTP.PublicURL != "" || c.Render.ExternalURL != "", "a link of production")
 		}
 	}
 }

@@ -149,14 +149,16 @@ func TestYAMLIsReadStrictly(t *testing.T) {
 
 func TestProductionRefusesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	all := []Need{NeedMasterKey, NeedDatabase, NeedBucket}
+	all := []Need{NeedMasterKey, NeedDatabase, NeedBucket, NeedPublicURL}
 	full := []string{
 		"APP_ENVIRONMENT=production", "MASTER_KEY=k", "DATABASE_URL=postgres://h/d", "WASABI_BUCKET_NAME=bucket", "WASABI_ACCESS_KEY=a", "WASABI_SECRET_KEY=b",
+		"APP_HTTP_PUBLIC_URL=https://send.example.com",
 	}
 	load(t, Source{Environ: full, Needs: all})
+	load(t, Source{Environ: append(full[:6:6], "RENDER_EXTERNAL_URL=https://send.onrender.com"), Needs: all})
 	load(t, Source{Environ: full[:1]})
 	load(t, Source{Needs: all})
-	for i, wantName := range []string{"", "MASTER_KEYS", "DATABASE_URL", "WASABI_BUCKET_NAME", "WASABI_ACCESS_KEY", "WASABI_SECRET_KEY"} {
+	for i, wantName := range []string{"", "MASTER_KEYS", "DATABASE_URL", "WASABI_BUCKET_NAME", "WASABI_ACCESS_KEY", "WASABI_SECRET_KEY", "APP_HTTP_PUBLIC_URL"} {
 		if wantName == "" {
 			continue
 		}

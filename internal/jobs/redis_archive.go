@@ -44,7 +44,7 @@ func OpenArchive(ctx context.Context, url string) (*Archive, error) {
 	// asynq knows only queues in this set, and does not write it again when Redis
 	// was emptied.
 	if err := client.SAdd(ctx, "asynq:queues", Critical, Default, Low).Err(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the archive of hints: %w: %v", ErrUnreachable, err), client.Close())
+		return nil, errors.Join(fmt.Errorf("open the archive of hints: %w: %w", ErrUnreachable, err), client.Close())
 	}
 	return &Archive{client: client, inspector: asynq.NewInspectorFromRedisClient(client)}, nil
 }

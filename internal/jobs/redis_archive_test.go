@@ -128,6 +128,11 @@ func TestArchiveWithoutRedis(t *testing.T) {
 	if _, err := jobs.OpenArchive(t.Context(), "ftp://x"); err == nil {
 		t.Error("a bad URL was taken")
 	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := jobs.OpenArchive(gone, server.URL); !errors.Is(err, context.Canceled) {
+		t.Errorf("open when the caller left: %v, want it to say so", err)
+	}
 }
 
 // asynq asks again at once after a failure; a Redis that is full must not cost
