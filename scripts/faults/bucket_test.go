@@ -65,7 +65,7 @@ func dialToReset(ctx context.Context, network, addr string) (net.Conn, error) {
 
 // wait lets the end of an upload, and nothing else of it, happen alone, as S3
 // has it. The server behind here loses parts for good that arrive while it ends
-// one.
+// one, or puts into the object a part that came after it had compared ETags.
 func (p *badBucket) wait(r *http.Request) (done func()) {
 	id := r.URL.Query().Get("uploadId")
 	if id == "" {
@@ -202,8 +202,10 @@ func sayNothing(r *http.Request) {
 }
 
 // forward sends the request as it came: its signature covers host and headers.
+// One that arrived whole is waited for also when who sent it has gone, since the
+// server behind goes on with it, and wait must know until when.
 func (p *badBucket) forward(r *http.Request) (*http.Response, error) {
-	out := r.Clone(r.Context())
+	out := r.Clone(context.WithoutCancel(r.Context()))
 	out.URL.Scheme, out.URL.Host = p.far.Scheme, p.far.Host
 	out.RequestURI = ""
 	return p.http.RoundTrip(out)
