@@ -341,6 +341,33 @@ func TestLockedObjectHoldsNothingUp(t *testing.T) {
 	})
 }
 
+// TestWalkAfterARestoreOnlyReports: a database of an earlier day does not know
+// what was stored since, and nothing of that may go before somebody looked.
+func TestWalkAfterARestoreOnlyReports(t *testing.T) {
+	t.Parallel()
+	for name, anew := range map[string]func(t *testing.T, f *fixture) error{
+		"app restore":   func(t *testing.T, f *fixture) error { return f.LookOnly(t.Context()) },
+		"by the manual": func(t *testing.T, f *fixture) error { f.exec(t, "DELETE FROM chores WHERE name = 'transfer.orphans'"); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachEngine(t, func(t *testing.T, f *fixture) {
+				f.sweep(t)
+				f.stray(t)
+				f.clk.forward(25 * time.Hour)
+				if err := anew(t, f); err != nil {
+					t.Fatal(err)
+				}
+				f.sweep(t)
+				f.wantBucket(t, 1, 0)
+				f.clk.forward(2 * time.Hour)
+				f.sweep(t)
+				f.wantBucket(t, 0, 0)
+			})
+		})
+	}
+}
+
 // TestNoDamageOfWhatEnded: a purge takes objects before rows, and that is none.
 func TestNoDamageOfWhatEnded(t *testing.T) {
 	t.Parallel()
