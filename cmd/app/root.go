@@ -59,9 +59,9 @@ func run(ctx context.Context, args, env []string, std stdio) int {
 
 func newRoot(inv *invocation) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "app",
-		Short:         "Receive and hand out large transfers of files",
-		Example: "  app serve\n  app send http://127.0.0.1:8080/u/wedding \"Card A\"\n  app get http://127.0.0.1:8080/d/TOKEN\n" +
+		Use:   "app",
+		Short: "Receive and hand out large transfers of files",
+		Example: "  app serve\n  app send \"Card A\" --to http://127.0.0.1:8080/u/wedding --from anna@example.com\n  app get http://127.0.0.1:8080/d/TOKEN\n" +
 			"  app account create anna@example.com --name \"Anna's Studio\"",
 		SilenceUsage:  true,
 		SilenceErrors: true,
