@@ -122,7 +122,7 @@ func TestBlueprintGivesTimeToDrain(t *testing.T) {
 	}
 	for _, s := range readBlueprint(t).Services {
 		delay := time.Duration(s.MaxShutdownDelaySeconds) * time.Second
-		if s.Runtime != "" && (delay <= 2*c.HTTP.DrainTimeout || delay > 300*time.Second) {
+		if s.Runtime != "" && (delay <= c.HTTP.DrainDelay+2*c.HTTP.DrainTimeout || delay > 300*time.Second) {
 			t.Errorf("%s has %s to end, and drains for up to %s", s.Name, delay, 2*c.HTTP.DrainTimeout)
 		}
 	}

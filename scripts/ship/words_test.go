@@ -94,7 +94,7 @@ func TestUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	seconds, err := strconv.Atoi(got["TimeoutStopSec"])
-	if err != nil || time.Duration(seconds)*time.Second <= 2*c.HTTP.DrainTimeout {
+	if err != nil || time.Duration(seconds)*time.Second <= c.HTTP.DrainDelay+2*c.HTTP.DrainTimeout {
 		t.Errorf("TimeoutStopSec is %q, and a stop takes up to %s", got["TimeoutStopSec"], 2*c.HTTP.DrainTimeout)
 	}
 	if open, err := strconv.Atoi(got["LimitNOFILE"]); err != nil || open < 4*c.HTTP.MaxConns {
