@@ -99,7 +99,7 @@ func serve(ctx context.Context, inv *invocation, cfg *config.Config, f serveFlag
 	if err := p.greet(starting, inv, address); err != nil {
 		return err
 	}
-	debug.FreeOSMemory() // what starting took is not needed again
+	releaseMemory()
 	return p.run(ctx, server, listener, r)
 }
 

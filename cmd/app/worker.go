@@ -75,6 +75,7 @@ func work(ctx context.Context, inv *invocation, cfg *config.Config) (err error) 
 	if err := p.queue.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the queue: %w", err)
 	}
+	releaseMemory()
 	log.Info("working", "pid", os.Getpid(), "concurrency", cfg.Worker.Concurrency)
 	<-ctx.Done()
 	probes.Drain()
