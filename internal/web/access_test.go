@@ -187,6 +187,9 @@ func TestOwnTokensAreTaken(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, nil)
 	for _, rt := range guarded() {
+		if rt.method == "DELETE" && strings.HasSuffix(rt.pattern, "/me") {
+			continue // TestDeletedAccountIsGoneAtOnce does it, for it ends all the others
+		}
 		for _, kind := range rt.tokens {
 			th := e.things()
 			own := map[account.SecretKind]string{account.SecretUpload: th.open.UploadToken, account.SecretAPI: e.studio, account.SecretFetch: th.fetch, account.SecretSession: th.session}
@@ -259,5 +262,28 @@ func TestCookieIsSecureBehindHTTPS(t *testing.T) {
 	}
 	if a := e.do("GET", "/healthz", "", nil); a.Header.Get("Strict-Transport-Security") == "" {
 		t.Error("no HSTS")
+	}
+}
+
+// TestDeletedAccountIsGoneAtOnce proves that what a studio deletes with its
+// account ends for everybody, and that nobody else's does.
+func TestDeletedAccountIsGoneAtOnce(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	th := e.things()
+	cookie := e.signInAs("studio@example.com", "Browser")
+	a := e.do("DELETE", "/api/v1/me", "", nil, "Cookie", cookie, "Sec-Fetch-Site", "same-origin")
+	if a.StatusCode != 204 || !strings.Contains(a.Header.Get("Set-Cookie"), "Max-Age=0") {
+		t.Fatalf("%d %v %s", a.StatusCode, a.Header["Set-Cookie"], a.body)
+	}
+	e.wantProblem(api.Unauthenticated, "GET", "/api/v1/me", "", nil, "Cookie", cookie)
+	e.wantProblem(api.Unauthenticated, "DELETE", "/api/v1/me", e.studio, nil)
+	e.wantProblem(api.LinkNotFound, "GET", "/api/v1/u/wedding", "", nil)
+	e.wantProblem(api.Unauthenticated, "PUT", "/api/v1/files/"+th.file.ID+"/parts/1", th.open.UploadToken, []byte("open"))
+	if a := e.do("GET", "/api/v1/d/"+th.sent.token+"/files/"+th.sent.file.ID, th.fetch, nil); a.StatusCode == 200 {
+		t.Errorf("a file of the deleted account is still handed out: %s", a.body)
+	}
+	if me := ask[api.Me](e, 200, "GET", "/api/v1/me", e.other, nil); me.Email != "other@example.com" {
+		t.Errorf("the other account: %+v", me)
 	}
 }

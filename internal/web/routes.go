@@ -115,6 +115,8 @@ func studioRoutes() []route {
 		{method: "GET", pattern: "/api/v1/me", summary: "The account", tokens: studio(), response: api.Me{}, handle: (*Server).me},
 		{method: "PATCH", pattern: "/api/v1/me", summary: "Change the account", tokens: studio(),
 			request: api.MePatch{}, response: api.Me{}, handle: (*Server).patchMe, problems: []api.Code{api.FieldInvalid}},
+		{method: "DELETE", pattern: "/api/v1/me", summary: "Delete the account, its keys and all its files for good", tokens: studio(),
+			status: http.StatusNoContent, handle: (*Server).deleteMe},
 		liveRoute(),
 		{method: "GET", pattern: "/api/v1/links", summary: "Upload links", tokens: studio(),
 			list: true, response: api.Links{}, handle: (*Server).links},

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"unicode/utf8"
 
@@ -30,6 +32,19 @@ func (s *Server) patchMe(c *call) error {
 		return err
 	}
 	return c.reply(wireMe(a))
+}
+
+// deleteMe destroys the account's keys. Once that is done it is deleted, whatever
+// becomes of the rest, which the sweep does too.
+func (s *Server) deleteMe(c *call) error {
+	if err := s.accounts.Delete(c.r.Context(), c.access.AccountID); err != nil {
+		return err
+	}
+	if err := s.transfers.EndAccount(c.r.Context(), c.access.AccountID); err != nil {
+		c.w.cause = fmt.Errorf("the account is deleted, its transfers end with the next sweep: %w", err)
+	}
+	http.SetCookie(c.w, s.sessionCookie("", 0))
+	return c.done()
 }
 
 func (s *Server) transferList(c *call) error {
