@@ -59,7 +59,7 @@ func TestRoutesThatAreNot(t *testing.T) {
 	e.wantProblem(api.NotFound, "GET", "/api/v1/nowhere", "", nil)
 	e.wantProblem(api.NotFound, "POST", "/api/", "", nil)
 	a := e.do("POST", "/api/v1/me", "", nil)
-	if p := a.problem(t); p.Code != api.MethodNotAllowed || a.Header.Get("Allow") != "GET, HEAD, PATCH, OPTIONS" {
+	if p := a.problem(t); p.Code != api.MethodNotAllowed || a.Header.Get("Allow") != "GET, HEAD, PATCH, DELETE, OPTIONS" {
 		t.Errorf("%+v, Allow %s", p, a.Header.Get("Allow"))
 	}
 	if a := e.do("OPTIONS", "/api/v1/me", "", nil); a.StatusCode != 204 || a.Header.Get("Allow") == "" {
