@@ -7,8 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/lenzeye/lenzeye/internal/api"
 )
@@ -175,6 +179,51 @@ func TestClientAddress(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
 		}
 	}
+}
+
+// TestClientAddressOnRender holds the networks that the files for Render trust to
+// a header as it comes there: client, Cloudflare, Render's own proxy.
+func TestClientAddressOnRender(t *testing.T) {
+	t.Parallel()
+	example := proxiesIn(t, "../../configs/render.env.example", `(?m)^APP_HTTP_TRUSTED_PROXIES=(.*)$`)
+	if got := proxiesIn(t, "../../render.yaml", `- key: APP_HTTP_TRUSTED_PROXIES\n +value: >-\n((?: {10}.*\n)+)`); !slices.Equal(got, example) {
+		t.Errorf("render.yaml trusts %v, and render.env.example %v", got, example)
+	}
+	s := &Server{options: Options{TrustedProxies: example}}
+	for forwarded, want := range map[string]string{
+		"203.0.113.7, 172.70.92.14, 10.21.157.68":          "203.0.113.7",
+		"8.8.8.8, 203.0.113.7, 172.70.92.14, 10.21.157.68": "203.0.113.7", // the first is invented
+		"203.0.113.7, 104.22.17.40":                        "203.0.113.7",
+		"2001:db8::7, 2400:cb00:1:2::3, 10.21.157.68":      "2001:db8::7",
+		"203.0.113.7, 198.51.100.9, 10.21.157.68":          "198.51.100.9", // a stranger's proxy
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = "10.17.2.3:41234"
+		r.Header.Set("X-Forwarded-For", forwarded)
+		if got := s.clientAddr(r).String(); got != want {
+			t.Errorf("%s: %s, want %s", forwarded, got, want)
+		}
+	}
+}
+
+func proxiesIn(t *testing.T, file, pattern string) (all []netip.Prefix) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(pattern).FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("%s says nothing of proxies", file)
+	}
+	for _, network := range strings.FieldsFunc(string(found[1]), func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		prefix, err := netip.ParsePrefix(network)
+		if err != nil {
+			t.Error(err)
+		}
+		all = append(all, prefix)
+	}
+	return all
 }
 
 // raw is a connection on which a test writes bytes as it likes.
