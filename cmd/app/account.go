@@ -215,7 +215,7 @@ hold the key until they are deleted.`,
 		Example: "  app account delete anna@example.com\n  app account delete anna@example.com --yes --json",
 		Args:    oneWord,
 		RunE: func(cmd *cobra.Command, words []string) error {
-			return inv.withParts(cmd, role{}, func(ctx context.Context, p *parts) error {
+			return inv.withParts(cmd, role{hints: true}, func(ctx context.Context, p *parts) error {
 				return inv.deleteAccount(ctx, p, words[0], f)
 			})
 		},

@@ -18,7 +18,7 @@ func (inv *invocation) withParts(cmd *cobra.Command, r role, do func(context.Con
 		return err
 	}
 	ctx := cmd.Context()
-	r.hints, r.listens = cfg.UsesRedis(), cfg.ListenAddr()
+	r.hints, r.listens = r.hints && cfg.UsesRedis(), cfg.ListenAddr()
 	p, err := open(ctx, cfg, newLogger(inv.io.err, cfg.Log), r)
 	if err != nil {
 		return err

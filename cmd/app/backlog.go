@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lenzeye/lenzeye/internal/config"
 	"github.com/lenzeye/lenzeye/internal/jobs"
 	"github.com/lenzeye/lenzeye/internal/mail"
 	"github.com/lenzeye/lenzeye/internal/transfer"
@@ -23,7 +24,7 @@ import (
 type backlog struct {
 	parts   *parts
 	archive *jobs.Archive // nil without Redis, or when it does not answer
-	lost    error         // why there is no archive though Redis is configured
+	lost    error         // why there is no archive though Redis is configured; the caller's to mend
 }
 
 // workItem is one row of `app jobs list`.
@@ -43,18 +44,32 @@ func (inv *invocation) withBacklog(cmd *cobra.Command, do func(context.Context, 
 		return err
 	}
 	ctx := cmd.Context()
-	p, err := open(ctx, cfg, newLogger(inv.io.err, cfg.Log), role{hints: cfg.UsesRedis(), listens: cfg.ListenAddr()})
+	w := &backlog{}
+	if cfg.UsesRedis() {
+		if err := w.openArchive(ctx, cfg); err != nil {
+			return err
+		}
+		if w.archive != nil {
+			defer func() { err = errors.Join(err, w.archive.Close()) }()
+		}
+	}
+	w.parts, err = open(ctx, cfg, newLogger(inv.io.err, cfg.Log), role{hints: w.archive != nil, listens: cfg.ListenAddr()})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	w := &backlog{parts: p}
-	if cfg.UsesRedis() {
-		if w.archive, w.lost = jobs.OpenArchive(ctx, cfg.Redis.URL.Reveal()); w.lost == nil {
-			p.onClose(w.archive.Close)
-		}
-	}
+	defer func() { err = errors.Join(err, w.parts.close()) }()
 	return do(ctx, w)
+}
+
+// openArchive notes why Redis cannot be used: the rows can be listed all the same.
+func (w *backlog) openArchive(ctx context.Context, cfg *config.Config) (err error) {
+	limited, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	w.archive, err = jobs.OpenArchive(limited, cfg.Redis.URL.Reveal())
+	if err != nil {
+		w.lost = wrongQueue(cfg, err)
+	}
+	return ctx.Err()
 }
 
 func (w *backlog) list(ctx context.Context, out io.Writer, f jobsFlags) error {
@@ -123,6 +138,9 @@ func printWork(out io.Writer, items []workItem) error {
 
 // each does one thing to every ID, and goes on past those that it fails on.
 func (w *backlog) each(ctx context.Context, out io.Writer, ids []string, do func(context.Context, string) (string, error)) error {
+	if w.lost != nil { // before anything is changed
+		return w.lost
+	}
 	var errs []error
 	mistakes := true
 	for _, id := range ids {
@@ -191,9 +209,6 @@ func (w *backlog) delete(ctx context.Context, id string) (done string, err error
 
 // archived does one thing to a hint that was given up.
 func (w *backlog) archived(key string, do func(*jobs.Archive, string) error) error {
-	if w.lost != nil {
-		return w.lost
-	}
 	if w.archive == nil {
 		return fmt.Errorf("%w: without REDIS_URL no hints are kept", errNoSuchWork)
 	}

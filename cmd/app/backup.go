@@ -94,7 +94,7 @@ func (inv *invocation) backup(ctx context.Context, cfg *config.Config, file stri
 	o.Log = newLogger(inv.io.err, cfg.Log)
 	d, err := db.Open(ctx, o)
 	if err != nil {
-		return userError{fmt.Errorf("%s: %w", source, err)}
+		return wrongDatabase(ctx, cfg, err)
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	if err := d.CheckClean(ctx); err != nil {

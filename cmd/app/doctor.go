@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -27,6 +28,8 @@ type finding struct {
 	Result string `json:"result"` // ok, warning or failed
 	Detail string `json:"detail"`
 	ToDo   string `json:"to_do,omitempty"`
+
+	mistake bool // of the settings, or of what they name, for the caller to mend
 }
 
 // doctor looks at everything that the settings name, and changes nothing.
@@ -34,19 +37,26 @@ type doctor struct {
 	cfg      *config.Config
 	parts    *parts
 	mailTo   string
+	lost     bool // the database does not answer
 	findings []finding
 }
 
 func (d *doctor) ok(check, detail string) {
-	d.findings = append(d.findings, finding{check, checkOK, detail, ""})
+	d.findings = append(d.findings, finding{Check: check, Result: checkOK, Detail: detail})
 }
 
 func (d *doctor) warn(check, detail, todo string) {
-	d.findings = append(d.findings, finding{check, checkWarning, detail, todo})
+	d.findings = append(d.findings, finding{Check: check, Result: checkWarning, Detail: detail, ToDo: todo})
 }
 
 func (d *doctor) fail(check, detail, todo string) {
-	d.findings = append(d.findings, finding{check, checkFailed, detail, todo})
+	d.findings = append(d.findings, finding{Check: check, Result: checkFailed, Detail: detail, ToDo: todo})
+}
+
+// wrong is a failure because of a setting, for which serve would not start or
+// would not become ready.
+func (d *doctor) wrong(check, detail, todo string) {
+	d.findings = append(d.findings, finding{Check: check, Result: checkFailed, Detail: detail, ToDo: todo, mistake: true})
 }
 
 // doctorTimeout bounds each check.
@@ -64,8 +74,8 @@ the first start, and changes nothing: in the bucket it puts one small object and
 deletes it, and mail is sent only to the address of --mail-to.
 
 app s3-check looks closer at a bucket, app config at the settings. Exit code 0
-means that nothing fails, though there may be warnings; 1 that something fails; 2
-that the settings cannot be read.`,
+means that nothing fails, though there may be warnings; 2 that a setting is wrong,
+or what it names does not answer; 1 that something else fails.`,
 		Example: "  app doctor\n  app doctor --mail-to me@example.com\n  app doctor --json | jq '.[] | select(.result != \"ok\")'",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -117,14 +127,20 @@ func printFindings(out io.Writer, all []finding) error {
 }
 
 func verdict(all []finding) error {
-	n := 0
+	var failed []string
+	mistakes := false
 	for _, f := range all {
 		if f.Result == checkFailed {
-			n++
+			failed = append(failed, f.Check+": "+f.Detail)
+			mistakes = mistakes || f.mistake
 		}
 	}
-	if n == 0 {
+	if len(failed) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %d checks fail", n, len(all))
+	err := fmt.Errorf("%d of %d checks fail: %s", len(failed), len(all), strings.Join(failed, "; "))
+	if mistakes {
+		return userError{err}
+	}
+	return err
 }

@@ -26,7 +26,8 @@ func (d *doctor) database(ctx context.Context) {
 	}
 	opened, err := db.Open(ctx, databaseOptions(d.cfg))
 	if err != nil {
-		d.fail("database", fmt.Sprintf("%s: %v", chosen.Variable, err), "look at "+chosen.Variable+", and whether the server runs and lets this machine in")
+		d.lost = true
+		d.wrong("database", fmt.Sprintf("%s: %v", chosen.Variable, err), "look at "+chosen.Variable+", and whether the server runs and lets this machine in")
 		return
 	}
 	d.parts.db = opened
@@ -44,7 +45,7 @@ func (d *doctor) database(ctx context.Context) {
 	}
 	d.schema(ctx)
 	if err := opened.CheckDurability(ctx); err != nil {
-		d.fail("durability", err.Error(), "set it to on: what was acknowledged must outlive a crash")
+		d.wrong("durability", err.Error(), "set it to on: what was acknowledged must outlive a crash")
 	} else {
 		d.ok("durability", "commits are on disk before they are acknowledged")
 	}
@@ -56,9 +57,9 @@ func (d *doctor) schema(ctx context.Context) {
 	case err != nil:
 		d.fail("schema", err.Error(), "look whether the login may read every table")
 	case dirty != nil:
-		d.fail("schema", dirty.Error(), "see docs/operations.md, Migrations")
+		d.wrong("schema", dirty.Error(), "see docs/operations.md, Migrations")
 	case s.Version < s.Latest:
-		d.fail("schema", fmt.Sprintf("version %d, and this program needs %d", s.Version, s.Latest), "app migrate up")
+		d.wrong("schema", fmt.Sprintf("version %d, and this program needs %d", s.Version, s.Latest), "app migrate up")
 	case s.Version > s.Latest:
 		d.ok("schema", fmt.Sprintf("version %d, of a later program than this", s.Version))
 	default:
@@ -74,7 +75,11 @@ func (d *doctor) keys(ctx context.Context) {
 	missing := errors.Is(err, errNoMasterKeys)
 	switch {
 	case err != nil && !missing:
-		d.fail("master keys", err.Error(), lost)
+		d.wrong("master keys", err.Error(), lost)
+		return
+	case d.lost && missing:
+		d.wrong("master keys", d.parts.keysName()+" is missing, and without the database nobody knows whether anything was sealed under it",
+			"mend the database first; if files were sent, put the right master keys back from your copy")
 		return
 	case d.parts.db == nil && missing:
 		d.ok("master keys", d.parts.keysName()+" is made by the first app serve")
@@ -91,7 +96,7 @@ func (d *doctor) keys(ctx context.Context) {
 	}
 	if missing {
 		if used {
-			d.fail("master keys", d.parts.keysName()+" is missing, and the database holds keys that it sealed", lost)
+			d.wrong("master keys", d.parts.keysName()+" is missing, and the database holds keys that it sealed", lost)
 		} else {
 			d.ok("master keys", d.parts.keysName()+" is made by the first app serve")
 		}
@@ -110,7 +115,7 @@ func (d *doctor) tryKeys(ctx context.Context, accounts *account.Service, todo st
 	for _, u := range uses {
 		keys += u.Keys
 		if u.Failed > 0 {
-			d.fail("master keys", fmt.Sprintf("%s: %d of %d keys under version %d do not open: %v", d.parts.keysName(), u.Failed, u.Keys, u.Version, u.Reason), todo)
+			d.wrong("master keys", fmt.Sprintf("%s: %d of %d keys under version %d do not open: %v", d.parts.keysName(), u.Failed, u.Keys, u.Version, u.Reason), todo)
 			return
 		}
 		if !u.Seals {

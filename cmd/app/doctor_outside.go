@@ -29,16 +29,29 @@ func (d *doctor) store(ctx context.Context) {
 		}
 	}
 	if err := d.parts.openBlobs(role{}); err != nil {
-		d.fail("store", err.Error(), "look at data.dir and at who may write there")
+		d.wrong("store", err.Error(), "look at data.dir and at who may write there")
+		return
+	}
+	if d.cfg.UsesBucket() {
+		d.bucket(ctx)
 		return
 	}
 	if err := d.parts.blobs.Check(ctx); err != nil {
-		d.storeFails(err)
-		return
-	}
-	if !d.cfg.UsesBucket() {
+		d.wrong("store", err.Error(), "look at data.dir and at who may write there")
+	} else {
 		d.ok("store", folder+" takes changes")
 		d.disk(ctx)
+	}
+}
+
+func (d *doctor) bucket(ctx context.Context) {
+	err := d.parts.judgeBucket(role{stores: true}, d.parts.askBucket(ctx))
+	if _, mistake := errors.AsType[userError](err); mistake {
+		d.wrong("bucket", err.Error(), "look at what it names; app s3-check says more")
+		return
+	}
+	if err != nil {
+		d.fail("bucket", err.Error(), "wait, and look at the status page of the bucket's provider")
 		return
 	}
 	modified, err := d.tryObject(ctx)
@@ -48,18 +61,6 @@ func (d *doctor) store(ctx context.Context) {
 	}
 	d.ok("bucket", fmt.Sprintf("%s at %s: a small object was put, read and deleted", d.cfg.S3.Bucket, d.cfg.S3Endpoint()))
 	d.clock(time.Since(modified))
-}
-
-func (d *doctor) storeFails(err error) {
-	if !d.cfg.UsesBucket() {
-		d.fail("store", err.Error(), "look at data.dir and at who may write there")
-		return
-	}
-	what := bucketVariable(err)
-	if what == "" {
-		what = "WASABI_ENDPOINT_URL"
-	}
-	d.fail("bucket", fmt.Sprintf("%s: %v", what, err), "look at "+what)
 }
 
 // tryObject puts, reads and deletes a small object, and gives its time by the
@@ -109,7 +110,7 @@ func (d *doctor) clock(ahead time.Duration) {
 	ahead = ahead.Round(time.Second)
 	switch off := ahead.Abs(); {
 	case off > 5*time.Minute:
-		d.fail("clock", fmt.Sprintf("it differs from the bucket's by %s", ahead), "let the machine keep its time by NTP")
+		d.wrong("clock", fmt.Sprintf("it differs from the bucket's by %s", ahead), "let the machine keep its time by NTP")
 	case off > 5*time.Second:
 		d.warn("clock", fmt.Sprintf("it differs from the bucket's by %s", ahead), "let the machine keep its time by NTP")
 	default:
@@ -136,12 +137,14 @@ func (d *doctor) queue(ctx context.Context) {
 		d.ok("queue", "in the process of app serve")
 		return
 	}
-	s, err := jobs.AskRedis(ctx, d.cfg.Redis.URL.Reveal())
+	limited, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	s, err := jobs.AskRedis(limited, d.cfg.Redis.URL.Reveal())
 	switch {
 	case err != nil:
-		d.fail("queue", fmt.Sprintf("REDIS_URL: %v", err), "look at REDIS_URL; until it answers work is delayed by sweep.every")
+		d.wrong("queue", wrongQueue(d.cfg, err).Error(), "look at "+d.cfg.NameOf("redis.url")+"; until it answers work is delayed by sweep.every")
 	case s.Policy != "noeviction":
-		d.fail("queue", fmt.Sprintf("Redis %s drops hints when it is full: maxmemory-policy is %q", s.Version, s.Policy), "set maxmemory-policy noeviction")
+		d.wrong("queue", fmt.Sprintf("Redis %s drops hints when it is full: maxmemory-policy is %q", s.Version, s.Policy), "set maxmemory-policy noeviction")
 	default:
 		d.ok("queue", fmt.Sprintf("Redis %s, answers in %s", s.Version, s.Latency.Round(10*time.Microsecond)))
 	}
@@ -169,7 +172,7 @@ func (d *doctor) mail(ctx context.Context) {
 		err = mail.NewSendGrid(mail.HTTPOptions{Key: m.SendGridAPIKey.Reveal()}).Check(ctx)
 	}
 	if err != nil {
-		d.fail("mail", fmt.Sprintf("%s: %v", mailVariable(d.cfg), err), "look at "+mailVariable(d.cfg)+"; where ports are blocked try 2525 or an HTTP interface")
+		d.wrong("mail", fmt.Sprintf("%s: %v", mailVariable(d.cfg), err), "look at "+mailVariable(d.cfg)+"; where ports are blocked try 2525 or an HTTP interface")
 		return
 	}
 	d.ok("mail", "by "+driver)
@@ -181,20 +184,20 @@ func (d *doctor) mail(ctx context.Context) {
 func mailVariable(cfg *config.Config) string {
 	switch cfg.MailDriver() {
 	case config.MailBrevo:
-		return "APP_MAIL_BREVO_API_KEY"
+		return cfg.NameOf("mail.brevo_api_key")
 	case config.MailSendGrid:
-		return "APP_MAIL_SENDGRID_API_KEY"
+		return cfg.NameOf("mail.sendgrid_api_key")
 	}
 	if cfg.Mail.SMTPURL.IsSet() {
-		return "SMTP_URL"
+		return cfg.NameOf("mail.smtp_url")
 	}
-	return "BREVO_SMTP_LOGIN"
+	return cfg.NameOf("mail.brevo_smtp_login")
 }
 
 func (d *doctor) sendMail(ctx context.Context) {
 	to, err := account.CheckEmail(d.mailTo)
 	if err != nil {
-		d.fail("message", fmt.Sprintf("--mail-to %s: %v", d.mailTo, err), "give one address")
+		d.wrong("message", fmt.Sprintf("--mail-to %s: %v", d.mailTo, err), "give one address")
 		return
 	}
 	send, err := d.parts.mailDriver()
@@ -208,7 +211,7 @@ func (d *doctor) sendMail(ctx context.Context) {
 			Text: "This message was sent by app doctor.\n", HTML: "<p>This message was sent by app doctor.</p>\n", Date: time.Now()})
 	}
 	if err != nil {
-		d.fail("message", err.Error(), "look at SENDER_EMAIL: most services send for known addresses only")
+		d.fail("message", err.Error(), "look at "+d.cfg.NameOf("mail.sender")+": most services send for known addresses only")
 		return
 	}
 	d.ok("message", "it was handed over for "+to+": look whether it arrives, and in which folder")

@@ -31,7 +31,7 @@ func (p *parts) openMail() (err error) {
 		return userError{err}
 	}
 	if p.mail, err = mail.New(o); err != nil {
-		return userError{fmt.Errorf("SENDER_EMAIL: %w", err)}
+		return userError{fmt.Errorf("%s: %w", p.cfg.NameOf("mail.sender"), err)}
 	}
 	return nil
 }
@@ -47,7 +47,7 @@ func (p *parts) mailDriver() (func(context.Context, mail.Envelope) error, error)
 			ImplicitTLS: server.ImplicitTLS,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("SMTP_URL: %w", err)
+			return nil, fmt.Errorf("%s: %w", mailVariable(p.cfg), err)
 		}
 		return driver.Send, nil
 	case config.MailBrevo:

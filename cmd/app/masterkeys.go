@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -34,17 +35,26 @@ var errNoMasterKeys = errors.New("there are no master keys")
 // openMasterKeys reads the keys. Without any it is errNoMasterKeys, and the
 // caller may make the first with makeMasterKeys.
 func openMasterKeys(cfg *config.Config) (*masterKeys, error) {
-	for _, given := range []config.Secret{cfg.MasterKeys, cfg.MasterKey} {
-		if given.IsSet() {
-			ring, err := seal.ParseRing(given.Reveal())
-			if err != nil {
-				return nil, userError{fmt.Errorf("MASTER_KEYS: %w", err)}
-			}
-			return &masterKeys{ring: ring}, nil
+	if name := givenKeys(cfg); name != "" {
+		ring, err := seal.ParseRing(cmp.Or(cfg.MasterKeys.Reveal(), cfg.MasterKey.Reveal()))
+		if err != nil {
+			return nil, userError{fmt.Errorf("%s: %w", name, err)}
 		}
+		return &masterKeys{ring: ring}, nil
 	}
 	m := &masterKeys{path: filepath.Join(cfg.Data.Dir, keyFile)}
 	return m, m.read()
+}
+
+// givenKeys is the name by which settings give master keys, "" where they do not.
+func givenKeys(cfg *config.Config) string {
+	switch {
+	case cfg.MasterKeys.IsSet():
+		return cfg.NameOf("master_keys")
+	case cfg.MasterKey.IsSet():
+		return cfg.NameOf("master_key")
+	}
+	return ""
 }
 
 func (m *masterKeys) read() error {

@@ -41,7 +41,7 @@ they do not.`,
 			if f.limit < 0 {
 				return userError{fmt.Errorf("--limit %d: at least 0", f.limit)}
 			}
-			return inv.withParts(cmd, role{}, func(ctx context.Context, p *parts) error { return reconcile(ctx, inv, p, f) })
+			return inv.withParts(cmd, role{stores: true}, func(ctx context.Context, p *parts) error { return reconcile(ctx, inv, p, f) })
 		},
 	}
 	cmd.Flags().IntVar(&f.limit, "limit", 20, "how many of each kind to list")

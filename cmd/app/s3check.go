@@ -126,7 +126,7 @@ func (inv *invocation) checkBucket(cmd *cobra.Command, f s3CheckFlags) (err erro
 		return err
 	}
 	if !cfg.UsesBucket() {
-		return userError{errors.New("WASABI_BUCKET_NAME is not set: there is no bucket to check")}
+		return userError{errors.New(cfg.NameOf("s3.bucket") + " is not set: there is no bucket to check")}
 	}
 	o, err := f.options(cfg)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -61,10 +60,8 @@ func (inv *invocation) reportBucket(ctx context.Context, cfg *config.Config, f s
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case problem != nil && r.Problem.Setting == blob.SettingClock:
-		return userError{fmt.Errorf("%s: let it follow a time server", problem.Cause)}
 	case problem != nil:
-		return userError{fmt.Errorf("%s: %s", problem.Setting, problem.Cause)}
+		return wrongBucket(cfg, r.Problem)
 	case !r.Passed():
 		return fmt.Errorf("the bucket %s does not pass: %s", cfg.S3.Bucket, strings.Join(lacking(r), ", "))
 	}
@@ -129,31 +126,6 @@ func printBucketJSON(out io.Writer, cfg *config.Config, r blob.Report, problem *
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(report)
-}
-
-// settingName is a setting as its operator gave it: the variable, flag or line
-// that it came from.
-func settingName(cfg *config.Config, s blob.Setting) string {
-	key := map[blob.Setting]string{
-		blob.SettingEndpoint: "s3.endpoint", blob.SettingRegion: "s3.region", blob.SettingBucket: "s3.bucket",
-		blob.SettingAccessKey: "s3.access_key", blob.SettingSecretKey: "s3.secret_key",
-	}[s]
-	all := cfg.Describe()
-	i := slices.IndexFunc(all, func(e config.Entry) bool { return e.Name == key })
-	if i < 0 {
-		return string(s)
-	}
-	e := all[i]
-	kind, where, _ := strings.Cut(e.Origin, " ")
-	switch kind {
-	case "env", "flag":
-		return where
-	case "file":
-		return fmt.Sprintf("%s (%s)", e.Aliases[0], where)
-	case "yaml":
-		return fmt.Sprintf("%s (%s)", key, where)
-	}
-	return e.Aliases[0]
 }
 
 // bucketProgress says on a terminal which row is being tried.

@@ -37,7 +37,7 @@ func (inv *invocation) openSchema(ctx context.Context, cfg *config.Config, do fu
 	o.Log = newLogger(inv.io.err, cfg.Log)
 	d, err := db.Open(ctx, o)
 	if err != nil {
-		return userError{fmt.Errorf("%s: %w", chosen.Variable, err)}
+		return wrongDatabase(ctx, cfg, err)
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	s := &schemaChange{inv: inv, db: d, where: "the PostgreSQL database of " + chosen.Variable}

@@ -53,7 +53,7 @@ something is not.`,
 				return userError{fmt.Errorf("--older %s: at least 0", f.older)}
 			}
 			o.Older, o.TransferID = f.older, f.transfer
-			return inv.withParts(cmd, role{}, func(ctx context.Context, p *parts) error {
+			return inv.withParts(cmd, role{stores: true, hints: true}, func(ctx context.Context, p *parts) error {
 				if f.account != "" {
 					a, err := p.findAccount(ctx, f.account)
 					if err != nil {

@@ -67,7 +67,7 @@ type seeded struct {
 }
 
 func seed(ctx context.Context, inv *invocation, cfg *config.Config, f seedFlags) (err error) {
-	p, err := open(ctx, cfg, newLogger(inv.io.err, cfg.Log), role{hints: cfg.UsesRedis(), listens: cfg.ListenAddr()})
+	p, err := open(ctx, cfg, newLogger(inv.io.err, cfg.Log), role{hints: cfg.UsesRedis(), stores: true, listens: cfg.ListenAddr()})
 	if err != nil {
 		return err
 	}
@@ -111,18 +111,20 @@ API token     %s
 	return err
 }
 
-// checkSlug refuses another account's link before anything is made.
+// checkSlug refuses a slug that cannot be this studio's before anything is made.
 func (p *parts) checkSlug(ctx context.Context, slug, email string) error {
-	v, err := p.transfers.ViewLink(ctx, slug)
-	if errors.Is(err, transfer.ErrLinkNotFound) {
+	owner, err := p.transfers.SlugOwner(ctx, slug)
+	switch {
+	case errors.Is(err, transfer.ErrSlugInvalid):
+		return userError{fmt.Errorf("--slug %s: %w", slug, err)}
+	case errors.Is(err, transfer.ErrNotFound):
 		return nil
-	}
-	if v.Link.ID == "" {
+	case err != nil:
 		return err
 	}
-	owner, err := p.accounts.ByID(ctx, v.Link.AccountID)
-	if err == nil && owner.Email != email {
-		err = userError{fmt.Errorf("--slug %s: another account has this link; choose another", slug)}
+	a, err := p.accounts.ByEmail(ctx, email)
+	if errors.Is(err, account.ErrNotFound) || err == nil && a.ID != owner {
+		return userError{fmt.Errorf("--slug %s: another account has this link, or it was deleted; choose another", slug)}
 	}
 	return err
 }
@@ -134,6 +136,9 @@ func (p *parts) seedAccount(ctx context.Context, email string) (account.Account,
 	}
 	if err != nil {
 		return account.Account{}, fmt.Errorf("make the studio: %w", err)
+	}
+	if a.State == account.StateDisabled {
+		return a, userError{fmt.Errorf("--email %s: the account is disabled: app account enable %s opens it", email, email)}
 	}
 	return a, nil
 }

@@ -23,16 +23,29 @@ func (p *parts) openDatabase(ctx context.Context, r role) error {
 	o.Log, o.Observe = p.log, p.metrics.database
 	d, err := db.Open(ctx, o)
 	if err != nil {
-		return userError{fmt.Errorf("%s: %w", p.cfg.Database().Variable, err)}
+		return wrongDatabase(ctx, p.cfg, err)
 	}
 	p.db = d
 	p.onClose(d.Close)
 	if p.cfg.IsProduction() {
 		if err := d.CheckDurability(ctx); err != nil {
-			return userError{fmt.Errorf("%s: %w", p.cfg.Database().Variable, err)}
+			return wrongDatabase(ctx, p.cfg, err)
 		}
 	}
-	return p.bringUp(ctx, r)
+	if err := p.bringUp(ctx, r); errors.Is(err, db.ErrRefused) { // a login that may do less than it must
+		return wrongDatabase(ctx, p.cfg, err)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// wrongDatabase is a database that cannot be used, as its operator knows it.
+func wrongDatabase(ctx context.Context, cfg *config.Config, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return userError{fmt.Errorf("%s: %w", cfg.Database().Variable, err)}
 }
 
 // databaseOptions are those of the chosen database.
@@ -116,8 +129,8 @@ func (p *parts) openKeys(ctx context.Context, r role) error {
 
 // keysName is how the user knows where the keys come from.
 func (p *parts) keysName() string {
-	if p.hasGivenKeys() {
-		return "MASTER_KEYS"
+	if name := givenKeys(p.cfg); name != "" {
+		return name
 	}
 	return p.keys.path
 }
@@ -131,7 +144,7 @@ func (p *parts) makeKeys(ctx context.Context, m *masterKeys, r role) error {
 		return userError{fmt.Errorf("%s is missing, and without it no stored file can be opened: put it back from your copy", m.path)}
 	}
 	if p.cfg.IsProduction() {
-		return userError{errors.New("MASTER_KEYS is not set: make a key with app keys generate and keep a copy elsewhere")}
+		return userError{errors.New(p.cfg.NameOf("master_keys") + " is not set: make a key with app keys generate and keep a copy elsewhere")}
 	}
 	done, err := p.whileAlone(r, m.make)
 	if err != nil {

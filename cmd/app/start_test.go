@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,76 +22,164 @@ type wrongSetting struct {
 	env  []string
 	name string
 	also string // what else it says
+	not  string // commands that say something else
 }
 
-func wrongDatabases(good string) map[string]wrongSetting {
+// commands of each kind: what opens the database, what needs master keys that
+// open it, what asks the bucket, and what hands work to Redis.
+var (
+	ofDatabase = []string{"serve", "worker", "migrate up", "migrate version", "seed", "reconcile", "scrub", "keys list", "keys status",
+		"keys rotate master", "account list", "account create b@example.com --name B", "jobs list", "doctor"}
+	ofKeys   = []string{"serve", "worker", "seed", "reconcile", "scrub", "keys status", "keys rotate master", "account list", "jobs list", "doctor"}
+	ofBucket = []string{"serve", "worker", "s3-check", "seed", "reconcile", "scrub", "doctor"}
+	ofRedis  = []string{"serve", "worker", "seed", "scrub", "jobs list", "jobs retry mail/1", "account delete studio@example.com --yes", "doctor"}
+)
+
+// wrongDatabases are mistakes about what every process opens.
+func wrongDatabases(good, deaf string) map[string]wrongSetting {
 	login := strings.Replace(good, "postgres@", testenv.PasswordUser+":s3cret@", 1)
 	return map[string]wrongSetting{
-		"no database server":  {env: []string{"DATABASE_URL=postgres://u:s3cret@127.0.0.1:1/x"}, name: "DATABASE_URL"},
-		"database login":      {env: []string{"DATABASE_URL=" + login}, name: "DATABASE_URL"},
-		"unknown database":    {env: []string{"DATABASE_URL=" + strings.Replace(good, "/test_", "/nothing_", 1)}, name: "DATABASE_URL"},
-		"not a database URL":  {env: []string{"DATABASE_URL=mysql://u:s3cret@localhost/x"}, name: "DATABASE_URL"},
-		"not a master key":    {env: []string{"MASTER_KEY=5ec4e7"}, name: "MASTER_KEY"},
-		"another master key":  {env: []string{"MASTER_KEY=" + strings.Repeat("5ec4e7ab", 8)}, name: "MASTER_KEYS", also: "do not open"},
-		"another key version": {env: []string{"MASTER_KEYS=7:" + strings.Repeat("5ec4e7ab", 8)}, name: "MASTER_KEYS", also: "version 1"},
+		"no database server": {env: []string{"DATABASE_URL=postgres://u:s3cret@127.0.0.1:1/x"}, name: "DATABASE_URL"},
+		"silent database":    {env: []string{"DATABASE_URL=postgres://u:s3cret@" + deaf + "/x"}, name: "DATABASE_URL", also: "no answer within 2s"},
+		"database login":     {env: []string{"DATABASE_URL=" + login}, name: "DATABASE_URL"},
+		"unknown database":   {env: []string{"DATABASE_URL=" + strings.Replace(good, "/test_", "/nothing_", 1)}, name: "DATABASE_URL"},
+		"not a database URL": {env: []string{"DATABASE_URL=mysql://u:s3cret@localhost/x"}, name: "DATABASE_URL"},
+		"not a master key":   {env: []string{"MASTER_KEY=5ec4e7"}, name: "MASTER_KEY"},
 	}
 }
 
-// wrongStores are refusals of bucket and Redis, for what serves and works.
-func wrongStores(t *testing.T, redis string) map[string]wrongSetting {
+func wrongKeys() map[string]wrongSetting {
+	return map[string]wrongSetting{
+		"another master key":  {env: []string{"MASTER_KEY=" + strings.Repeat("5ec4e7ab", 8)}, name: "MASTER_KEY:", also: "do not open"},
+		"another key version": {env: []string{"APP_MASTER_KEYS=7:" + strings.Repeat("5ec4e7ab", 8)}, name: "APP_MASTER_KEYS", also: "version 1"},
+	}
+}
+
+// wrongBuckets are refusals of a bucket, and what answers in place of one.
+func wrongBuckets(t *testing.T) map[string]wrongSetting {
 	t.Helper()
 	s := testenv.S3(t)
-	late := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprint(w, "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>")
-	}))
-	t.Cleanup(late.Close)
-	bucket := func(change ...string) []string {
-		return append([]string{"WASABI_BUCKET_NAME=" + s.Bucket, "WASABI_ENDPOINT_URL=" + s.Endpoint, "WASABI_REGION=" + s.Region,
-			"WASABI_ACCESS_KEY=" + s.AccessKey, "WASABI_SECRET_KEY=" + s.SecretKey}, change...)
+	answers := func(body string, status int) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Date", time.Now().Add(-47*time.Minute).UTC().Format(http.TimeFormat))
+			w.Header().Set("Content-Type", "application/xml")
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+		}))
+		t.Cleanup(server.Close)
+		return "WASABI_ENDPOINT_URL=" + server.URL
 	}
-	_, host, _ := strings.Cut(redis, "@")
+	late := answers("<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>", http.StatusForbidden)
+	locked := answers("<Error><Code>AuthenticationLockout</Code><Message>Locked.</Message></Error>", http.StatusForbidden)
+	hidden := answers("<Error><Code>AccessDenied</Code><Message>Denied.</Message></Error>", http.StatusForbidden)
+	portal := answers("<html>welcome</html>", http.StatusOK)
+	bucket := func(change ...string) []string { return append(bucketEnv(s), change...) }
+	both := "WASABI_ACCESS_KEY and WASABI_SECRET_KEY"
 	return map[string]wrongSetting{
 		"unknown bucket":     {env: bucket("WASABI_BUCKET_NAME=nobody-has-this"), name: "WASABI_BUCKET_NAME"},
+		"bucket by another":  {env: bucket("APP_S3_BUCKET=nobody-has-this"), name: "APP_S3_BUCKET"},
 		"unknown access key": {env: bucket("WASABI_ACCESS_KEY=nobody"), name: "WASABI_ACCESS_KEY", also: "unknown"},
 		"wrong secret key":   {env: bucket("WASABI_SECRET_KEY=s3cret"), name: "WASABI_SECRET_KEY"},
 		"wrong region":       {env: bucket("WASABI_REGION=eu-nowhere-9"), name: "WASABI_REGION"},
-		"clock":              {env: bucket("WASABI_ENDPOINT_URL=" + late.URL), name: "clock of this machine"},
+		"clock":              {env: bucket(late), name: "clock of this machine", also: "47m"},
+		"locked out":         {env: bucket(locked), name: both, also: "locked"},
+		"no S3":              {env: bucket(portal), name: "WASABI_ENDPOINT_URL", also: "does not speak S3"},
+		"no TLS there":       {env: bucket("WASABI_ENDPOINT_URL=" + strings.Replace(s.Endpoint, "http:", "https:", 1)), name: "WASABI_ENDPOINT_URL"},
+		"no such host":       {env: bucket("WASABI_ENDPOINT_URL=http://nobody.invalid"), name: "WASABI_ENDPOINT_URL", also: "no host"},
 		"not an endpoint":    {env: bucket("WASABI_ENDPOINT_URL=s3.example.com/x y"), name: "WASABI_ENDPOINT_URL"},
-		"Redis login":        {env: []string{"REDIS_URL=redis://:s3cret@" + host}, name: "REDIS_URL"},
-		"not a Redis URL":    {env: []string{"REDIS_URL=http://u:s3cret@localhost"}, name: "REDIS_URL"},
+		// s3-check shows in a row which permission is missing, so it ends with 1.
+		"no permission": {env: bucket(hidden), name: both, also: "AccessDenied", not: "s3-check"},
 	}
+}
+
+// silentBuckets do not answer: a server waits for them, and a command does not.
+func silentBuckets(deaf string) map[string]wrongSetting {
+	bucket := func(endpoint string) []string {
+		return []string{"WASABI_BUCKET_NAME=photos", "WASABI_ENDPOINT_URL=" + endpoint, "WASABI_ACCESS_KEY=a", "WASABI_SECRET_KEY=s3cret"}
+	}
+	return map[string]wrongSetting{
+		"no bucket server": {env: bucket("http://127.0.0.1:1"), name: "WASABI_ENDPOINT_URL", also: "refused"},
+		"silent bucket":    {env: bucket("http://" + deaf), name: "WASABI_ENDPOINT_URL", also: "no answer within 2s"},
+	}
+}
+
+func wrongQueues(redis, deaf string) (refusing, silent map[string]wrongSetting) {
+	_, host, _ := strings.Cut(redis, "@")
+	refusing = map[string]wrongSetting{
+		"Redis login":     {env: []string{"REDIS_URL=redis://:s3cret@" + host}, name: "REDIS_URL"},
+		"not a Redis URL": {env: []string{"REDIS_URL=http://u:s3cret@localhost"}, name: "REDIS_URL"},
+		"wrong login beside a silent bucket": {
+			env:  append(silentBuckets(deaf)["silent bucket"].env, "REDIS_URL=redis://:s3cret@"+host),
+			name: "REDIS_URL", not: "seed scrub doctor", // which name the bucket
+		},
+	}
+	silent = map[string]wrongSetting{
+		"no Redis":     {env: []string{"REDIS_URL=redis://:s3cret@127.0.0.1:1"}, name: "REDIS_URL"},
+		"silent Redis": {env: []string{"REDIS_URL=redis://:s3cret@" + deaf}, name: "REDIS_URL"},
+	}
+	return refusing, silent
+}
+
+// deafHost takes connections and never says a word.
+func deafHost(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
 }
 
 // TestWrongSettingsEndTheStart holds every refusal to one sentence that names the
 // setting, within the time that a connection may take.
 func TestWrongSettingsEndTheStart(t *testing.T) {
 	t.Parallel()
-	good := testenv.Database(t, db.EnginePostgres).URL
-	redis := testenv.Redis(t)
+	good, redis, deaf := testenv.Database(t, db.EnginePostgres).URL, testenv.Redis(t), deafHost(t)
 	env := []string{"APP_ENVIRONMENT=local", "APP_HTTP_ADDR=127.0.0.1:0", "APP_STORAGE_MIN_FREE=0", "APP_DATA_DIR=" + filepath.Join(t.TempDir(), "data"),
-		"DATABASE_URL=" + good, "REDIS_URL=" + redis, "APP_DB_CONNECT_TIMEOUT=5s", "APP_S3_CONNECT_TIMEOUT=5s"}
+		"DATABASE_URL=" + good, "REDIS_URL=" + redis, "APP_DB_CONNECT_TIMEOUT=2s", "APP_S3_CONNECT_TIMEOUT=2s"}
 	if code, _, stderr := call(t, env, "seed"); code != exitOK {
 		t.Fatalf("seed: exit %d, %s", code, stderr)
 	}
-	for name, wrong := range wrongDatabases(good) {
-		for _, command := range []string{"serve", "worker", "seed", "account list", "jobs list"} {
-			t.Run(name+", "+command, func(t *testing.T) {
-				t.Parallel()
-				wantRefusal(t, append(env[:len(env):len(env)], wrong.env...), wrong, command)
-			})
+	refuse := func(all map[string]wrongSetting, commands []string) {
+		for name, wrong := range all {
+			for _, command := range commands {
+				first, _, _ := strings.Cut(command, " ")
+				if slices.Contains(strings.Fields(wrong.not), first) {
+					continue
+				}
+				t.Run(name+", "+command, func(t *testing.T) {
+					t.Parallel()
+					wantRefusal(t, append(env[:len(env):len(env)], wrong.env...), wrong, command)
+				})
+			}
 		}
 	}
-	for name, wrong := range wrongStores(t, redis) {
-		for _, command := range []string{"serve", "worker"} {
-			t.Run(name+", "+command, func(t *testing.T) {
-				t.Parallel()
-				wantRefusal(t, append(env[:len(env):len(env)], wrong.env...), wrong, command)
-			})
-		}
+	refuse(wrongDatabases(good, deaf), ofDatabase)
+	refuse(wrongKeys(), ofKeys)
+	refuse(wrongBuckets(t), ofBucket)
+	refuse(silentBuckets(deaf), ofBucket[2:])
+	refusing, silent := wrongQueues(redis, deaf)
+	refuse(refusing, ofRedis)
+	refuse(silent, ofRedis[2:])
+}
+
+// TestSeedBeforeABucketMakesNothing: a seed that cannot store its files leaves no
+// half of a studio behind.
+func TestSeedBeforeABucketMakesNothing(t *testing.T) {
+	t.Parallel()
+	env := []string{"APP_ENVIRONMENT=local", "APP_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "APP_S3_CONNECT_TIMEOUT=2s"}
+	lacking := append(env[:len(env):len(env)], silentBuckets(deafHost(t))["silent bucket"].env...)
+	wantRefusal(t, lacking, wrongSetting{name: "WASABI_ENDPOINT_URL"}, "seed")
+	wantRefusal(t, env, wrongSetting{name: "--slug NO"}, "seed --slug NO")
+	code, out, stderr := call(t, env, "account", "list", "--json")
+	if code != exitOK || strings.TrimSpace(out) != "[]" {
+		t.Errorf("exit %d, %s%s", code, out, stderr)
 	}
 }
+
+// longestTimeout is of the settings in TestWrongSettingsEndTheStart and of Redis.
+const longestTimeout = queueTimeout
 
 func wantRefusal(t *testing.T, env []string, wrong wrongSetting, command string) {
 	t.Helper()
@@ -99,6 +189,9 @@ func wantRefusal(t *testing.T, env []string, wrong wrongSetting, command string)
 	began := time.Now()
 	code := run(ctx, strings.Fields(command), env, stdio{in: strings.NewReader(""), out: &out, err: &errs})
 	said := errs.String()
+	if took := time.Since(began); took > longestTimeout+20*time.Second { // the machine may be busy
+		t.Errorf("it took %s", took)
+	}
 	if code != exitUser || ctx.Err() != nil {
 		t.Errorf("exit %d after %s, want %d\n%s", code, time.Since(began), exitUser, said)
 	}

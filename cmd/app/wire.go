@@ -25,10 +25,14 @@ type role struct {
 	hints   bool          // gives hints to the queue
 	works   bool          // runs jobs and chores
 	listens string        // the address of the listener
+	stores  bool          // a command that reads or changes what is stored
 	memory  int64         // of the container, in bytes; 0: no limit
 	anyKeys bool          // works with the master keys that there are, none too; it tells itself what they do not open
 	needs   []config.Need // beside those of the server
 }
+
+// isServer tells a process that runs on from a command.
+func (r role) isServer() bool { return r.serves || r.works }
 
 // parts are the opened parts of the program. This file is the one place where
 // database, blob store, queue and mail driver are chosen.
@@ -70,13 +74,11 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, r role) (p 
 	if err := p.openServices(r); err != nil {
 		return p, err
 	}
-	if err := p.openKeys(ctx, r); err != nil {
+	if err := p.checkStores(ctx, r); err != nil { // before anything is made
 		return p, err
 	}
-	if r.serves || r.works {
-		if err := p.checkStores(ctx); err != nil {
-			return p, err
-		}
+	if err := p.openKeys(ctx, r); err != nil {
+		return p, err
 	}
 	if r.serves && p.usesSQLite() { // the serve lock says that no other process works
 		return p, p.transfers.TakeOver(ctx)
@@ -104,7 +106,7 @@ func (p *parts) usesFolder() bool {
 
 func (p *parts) usesSQLite() bool { return p.cfg.Database().Engine == config.SQLite }
 
-func (p *parts) hasGivenKeys() bool { return p.cfg.MasterKeys.IsSet() || p.cfg.MasterKey.IsSet() }
+func (p *parts) hasGivenKeys() bool { return givenKeys(p.cfg) != "" }
 
 // openFolder makes the data directory and takes the serve lock where one
 // process at a time is a condition.
@@ -245,7 +247,7 @@ func (p *parts) openQueue(r role) (err error) {
 	if p.cfg.UsesRedis() {
 		p.queue, err = jobs.OpenRedis(o, redisOptions(p.cfg))
 		if err != nil {
-			return userError{fmt.Errorf("REDIS_URL: %w", err)}
+			return wrongQueue(p.cfg, err)
 		}
 	} else if p.queue, err = jobs.OpenInProcess(o); err != nil {
 		return err

@@ -45,11 +45,11 @@ it ends. A second signal ends at once.`,
 // checkWorker refuses what a second process cannot work with.
 func checkWorker(cfg *config.Config) error {
 	if !cfg.UsesRedis() {
-		return errors.New("REDIS_URL is not set: a worker is told of its work through Redis. " +
+		return errors.New(cfg.NameOf("redis.url") + " is not set: a worker is told of its work through Redis. " +
 			"Without it app serve does the work itself; with it app serve --with-worker does both in one process")
 	}
 	if cfg.Database().Engine == config.SQLite {
-		return errors.New("DATABASE_URL is not set: PostgreSQL is needed, since a SQLite database serves one process. " +
+		return errors.New(cfg.NameOf("db.url") + " is not set: PostgreSQL is needed, since a SQLite database serves one process. " +
 			"Use app serve --with-worker with SQLite")
 	}
 	return nil

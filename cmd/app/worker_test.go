@@ -285,11 +285,15 @@ func TestJobsWithRedis(t *testing.T) {
 		!strings.Contains(out, given[1]) || !strings.Contains(stderr, given[0]) {
 		t.Errorf("retry of one that there is and one that there is not: exit %d, %s %s", code, out, stderr)
 	}
-	if items := s.waiting(t); len(items) != 2 {
+	items := s.waiting(t)
+	if len(items) != 2 {
 		t.Errorf("afterwards these wait: %+v", items)
 	}
 	s.redis.Stop(t)
-	if code, out, stderr := call(t, s.env, "jobs", "list"); code != exitOurs || !strings.Contains(out, "mail/") || !strings.Contains(stderr, "out of reach") {
+	if code, out, stderr := call(t, s.env, "jobs", "list"); code != exitUser || !strings.Contains(out, "mail/") || !strings.Contains(stderr, "REDIS_URL: ") {
 		t.Errorf("list without Redis: exit %d, %s %s", code, out, stderr)
+	}
+	if code, out, stderr := call(t, s.env, "jobs", "delete", "--yes", items[0].ID); code != exitUser || out != "" || !strings.Contains(stderr, "REDIS_URL: ") {
+		t.Errorf("delete without Redis: exit %d, %s %s", code, out, stderr)
 	}
 }

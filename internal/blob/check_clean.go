@@ -67,6 +67,7 @@ func (c *BucketCheck) left() []string {
 // clean goes on until the bucket shows nothing any more. What it cannot list it
 // takes away by what it remembers.
 func (c *BucketCheck) clean(ctx context.Context) (others int, err error) {
+	found := 0
 	for round := range cleanRounds {
 		if round > 0 {
 			if err := pause(ctx, c.settles()); err != nil {
@@ -74,11 +75,15 @@ func (c *BucketCheck) clean(ctx context.Context) (others int, err error) {
 			}
 		}
 		err = errors.Join(c.forget(ctx), c.cleanUploads(ctx, &others))
-		found, listErr := c.cleanListed(ctx, &others)
+		var listErr error
+		found, listErr = c.cleanListed(ctx, &others)
 		err = errors.Join(err, listErr)
 		if err == nil && found == 0 {
 			return others, nil
 		}
+	}
+	if err == nil {
+		err = fmt.Errorf("the bucket showed %d more each time that everything was deleted, %d times", found, cleanRounds)
 	}
 	return others, err
 }

@@ -149,3 +149,17 @@ func (v *versions) serve(w http.ResponseWriter, r *http.Request, server http.Han
 		server.ServeHTTP(w, r)
 	}
 }
+
+// TestCheckShowsForEver has a bucket that goes on showing what it says it has
+// deleted: that nothing is left must not be said then.
+func TestCheckShowsForEver(t *testing.T) {
+	t.Parallel()
+	w, _ := faulty(t, on(isOp(OpDelete), func(rw http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		rw.WriteHeader(http.StatusNoContent)
+	}))
+	report := w.checking(t, nil).Run(t.Context())
+	row := report.row(t, "cleanup")
+	if row.Result != ResultFailed || !strings.Contains(row.Found, "showed") || report.Passed() {
+		t.Errorf("%+v", row)
+	}
+}

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -27,6 +28,7 @@ const (
 	SettingBucket    Setting = "bucket"
 	SettingAccessKey Setting = "access key"
 	SettingSecretKey Setting = "secret key"
+	SettingKeys      Setting = "access key and secret key" // one of the two, or what they may
 	SettingClock     Setting = "clock"
 )
 
@@ -34,6 +36,7 @@ const (
 type SettingError struct {
 	Setting Setting
 	Cause   string // for people, without a secret in it
+	Silent  bool   // nothing was heard at all, which may pass without a change of the settings
 }
 
 func (e *SettingError) Error() string { return fmt.Sprintf("%s: %s", e.Setting, e.Cause) }
@@ -44,6 +47,22 @@ const (
 	skewSeen    = time.Minute
 	skewRefused = 15 * time.Minute
 )
+
+// Reach asks once whether a bucket answers, for a program that is about to rely
+// on it. What is wrong with the settings is a *SettingError, also where the
+// bucket may not be looked at, within ConnectTimeout. A bucket that is ill is
+// ErrUnavailable.
+func Reach(ctx context.Context, o S3Options) (err error) {
+	c, err := OpenBucketCheck(CheckOptions{S3: o})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if err := c.Reach(ctx); err != nil || c.denied == nil {
+		return err
+	}
+	return &SettingError{Setting: SettingKeys, Cause: fmt.Sprintf("the bucket %q at %s may not be looked at with them (%s)", o.Bucket, o.Endpoint, c.words(c.denied))}
+}
 
 // Reach asks once whether the bucket answers. What is wrong with the settings is
 // a *SettingError, within ConnectTimeout; a missing permission is none. Repeated
@@ -108,26 +127,43 @@ func (c *BucketCheck) blame(err error) error {
 	}
 	code, status := answer(err)
 	if setting := settingOfCode(code); setting != "" {
-		return &SettingError{setting, c.sentence(setting, code, err)}
+		return &SettingError{Setting: setting, Cause: c.sentence(setting, code, err)}
 	}
 	class := bucketError(err)
 	switch {
 	case errors.Is(err, errNoStore), status == 0:
-		return &SettingError{SettingEndpoint, c.cause(err)}
+		return &SettingError{Setting: SettingEndpoint, Cause: c.cause(err), Silent: mayPass(err)}
 	case errors.Is(class, ErrNoBucket):
-		return &SettingError{SettingRegion, c.sentence(SettingRegion, code, err)}
+		return &SettingError{Setting: SettingRegion, Cause: c.sentence(SettingRegion, code, err)}
 	case errors.Is(class, ErrDenied):
 		c.denied = class
 		return nil
 	case status >= 500:
 		return fmt.Errorf("%w: %s", ErrUnavailable, c.words(err))
 	}
-	return &SettingError{SettingEndpoint, errNoStore.Error() + " (" + c.words(err) + ")"}
+	return &SettingError{Setting: SettingEndpoint, Cause: fmt.Sprintf("%v at %s (%s)", errNoStore, c.o.S3.Endpoint, c.words(err))}
+}
+
+// mayPass tells a server that is not there now from what answers in its place,
+// or cannot be there at all.
+func mayPass(err error) bool {
+	if errors.Is(err, errNoStore) || errors.Is(err, http.ErrSchemeMismatch) {
+		return false
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return !dns.IsNotFound
+	}
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, alert := errors.AsType[tls.AlertError](err)
+	return !plain && !untrusted && !alert
 }
 
 func settingOfCode(code string) Setting {
 	switch code {
-	case "InvalidAccessKeyId", "XAdminUserNotFound", "AuthenticationLockout", "InvalidToken", "ExpiredToken":
+	case "AuthenticationLockout":
+		return SettingKeys
+	case "InvalidAccessKeyId", "XAdminUserNotFound", "InvalidToken", "ExpiredToken":
 		return SettingAccessKey
 	case "SignatureDoesNotMatch":
 		return SettingSecretKey
@@ -289,7 +325,9 @@ func adviceOf(s Setting) string {
 	case SettingBucket:
 		return "Set s3.bucket to a name in Wasabi console > Buckets, or make it there: Create Bucket"
 	case SettingAccessKey:
-		return "Set s3.access_key to a key in Wasabi console > Access Keys, wait five minutes if it was locked"
+		return "Set s3.access_key to a key in Wasabi console > Access Keys"
+	case SettingKeys:
+		return "Stop what asks with wrong keys, wait five minutes, and set s3.access_key and s3.secret_key to a pair in Wasabi console > Access Keys"
 	case SettingSecretKey:
 		return "Set s3.secret_key to the secret of this access key, whole and without quotes; a lost one is replaced in Wasabi console > Access Keys > Create Access Key"
 	}

@@ -3,7 +3,9 @@ package blob
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -128,12 +130,14 @@ func TestCheckSettings(t *testing.T) {
 		w.Header().Set("Date", time.Now().Add(47*time.Minute).UTC().Format(http.TimeFormat))
 		refuse(403, "RequestTimeTooSkewed")(w, r, server)
 	})
+	locked, _ := faulty(t, refuse(403, "AuthenticationLockout"))
 	for name, c := range map[string]struct {
 		edit    func(o *S3Options)
 		setting Setting
 		says    string
 		row     string
 	}{
+		"locked out":   {func(o *S3Options) { o.Endpoint = locked.URL }, SettingKeys, "locked for some minutes", "credentials"},
 		"bucket":       {func(o *S3Options) { o.Bucket = "nobody-has-this" }, SettingBucket, `no bucket "nobody-has-this"`, "bucket"},
 		"region":       {func(o *S3Options) { o.Region = "eu-west-1" }, SettingRegion, `not in region "eu-west-1"`, "bucket"},
 		"access key":   {func(o *S3Options) { o.AccessKey = "hidden-words" }, SettingAccessKey, "unknown", "credentials"},
@@ -167,6 +171,59 @@ func TestCheckSettings(t *testing.T) {
 			}
 			if row := report.row(t, c.row); row.Advice == "" {
 				t.Errorf("no advice: %+v", row)
+			}
+		})
+	}
+}
+
+// TestReach tells what ends a start from what may pass.
+func TestReach(t *testing.T) {
+	t.Parallel()
+	hidden, _ := faulty(t, on(func(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }, refuse(403, "AccessDenied")))
+	ill, _ := faulty(t, refuse(503, "ServiceUnavailable"))
+	deaf, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { deaf.Close() })
+	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.StartTLS()
+	t.Cleanup(untrusted.Close)
+	for name, c := range map[string]struct {
+		edit    func(o *S3Options)
+		setting Setting // "": none is wrong
+		silent  bool
+	}{
+		"there":         {func(*S3Options) {}, "", false},
+		"ill":           {func(o *S3Options) { o.Endpoint = ill.URL }, "", false},
+		"no permission": {func(o *S3Options) { o.Endpoint = hidden.URL }, SettingKeys, false},
+		"a closed port": {func(o *S3Options) { o.Endpoint = "http://127.0.0.1:1" }, SettingEndpoint, true},
+		"a silent host": {func(o *S3Options) {
+			o.Endpoint, o.ConnectTimeout = "http://"+deaf.Addr().String(), 300*time.Millisecond
+		}, SettingEndpoint, true},
+		"no such host":  {func(o *S3Options) { o.Endpoint = "http://nobody.invalid" }, SettingEndpoint, false},
+		"no TLS there":  {func(o *S3Options) { o.Endpoint = strings.Replace(o.Endpoint, "http:", "https:", 1) }, SettingEndpoint, false},
+		"only TLS":      {func(o *S3Options) { o.Endpoint = strings.Replace(untrusted.URL, "https:", "http:", 1) }, SettingEndpoint, false},
+		"untrusted TLS": {func(o *S3Options) { o.Endpoint = untrusted.URL }, SettingEndpoint, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newWire(t).options
+			c.edit(&o)
+			err := Reach(t.Context(), o)
+			wrong, isSetting := errors.AsType[*SettingError](err)
+			switch {
+			case name == "there":
+				if err != nil {
+					t.Error(err)
+				}
+			case c.setting == "":
+				if isSetting || !errors.Is(err, ErrUnavailable) {
+					t.Errorf("%v", err)
+				}
+			case !isSetting || wrong.Setting != c.setting || wrong.Silent != c.silent:
+				t.Errorf("%v, silent %v", err, isSetting && wrong.Silent)
 			}
 		})
 	}

@@ -104,10 +104,7 @@ func (l *loader) conflict(name, reason string) {
 		if k.name != name {
 			continue
 		}
-		p := Problem{Name: k.variable(), Reason: reason, Allowed: k.bind.allowed}
-		if len(k.aliases) > 0 {
-			p.Name = k.aliases[0].name
-		}
+		p := Problem{Name: k.usual(), Reason: reason, Allowed: k.bind.allowed}
 		if given, ok := l.settings[name]; ok {
 			p.Name, p.Origin, p.Value = given.name, given.place, given.value
 		}

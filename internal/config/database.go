@@ -23,20 +23,20 @@ type Database struct {
 	Engine   Engine
 	URL      Secret // PostgreSQL: postgres://…, always with an sslmode
 	Path     string // SQLite: the file
-	Variable string // what names it, for messages: DATABASE_URL, INTERNAL_DATABASE_URL or LOCAL_DB_PATH
+	Variable string // what its operator named it by, for messages: see NameOf
 }
 
 // Database returns which database follows from the settings.
 func (c *Config) Database() Database {
 	switch {
 	case c.DB.UseInternal:
-		return Database{Engine: PostgreSQL, URL: connectionURL(c.DB.InternalURL, "prefer"), Variable: "INTERNAL_DATABASE_URL"}
+		return Database{Engine: PostgreSQL, URL: connectionURL(c.DB.InternalURL, "prefer"), Variable: c.NameOf("db.internal_url")}
 	case c.DB.URL.IsSet():
-		return Database{Engine: PostgreSQL, URL: connectionURL(c.DB.URL, "require"), Variable: "DATABASE_URL"}
+		return Database{Engine: PostgreSQL, URL: connectionURL(c.DB.URL, "require"), Variable: c.NameOf("db.url")}
 	case c.DB.LocalPath != "":
-		return Database{Engine: SQLite, Path: c.DB.LocalPath, Variable: "LOCAL_DB_PATH"}
+		return Database{Engine: SQLite, Path: c.DB.LocalPath, Variable: c.NameOf("db.local_path")}
 	}
-	return Database{Engine: SQLite, Path: filepath.Join(c.Data.Dir, "app.db"), Variable: "LOCAL_DB_PATH"}
+	return Database{Engine: SQLite, Path: filepath.Join(c.Data.Dir, "app.db"), Variable: c.NameOf("data.dir")}
 }
 
 // checkDatabaseURL accepts postgres:// and postgresql://, also with the driver's name that SQLAlchemy puts behind

@@ -7,6 +7,20 @@ import (
 	"strings"
 )
 
+// NameOf returns how the operator knows a key, for messages: the variable, flag or line of a file that gave it its
+// value, else the variable that would most likely.
+func (c *Config) NameOf(name string) string {
+	if given := c.given[name]; given != "" {
+		return given
+	}
+	for _, k := range new(Config).table() {
+		if k.name == name {
+			return k.usual()
+		}
+	}
+	return name
+}
+
 // IsProduction reports whether the environment is production.
 func (c *Config) IsProduction() bool { return c.Environment == Production }
 

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"math"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -242,5 +245,37 @@ func TestSMTP(t *testing.T) {
 				t.Errorf("SMTP() (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestNamesAsGiven holds messages to the name that the operator used, wherever the value came from.
+func TestNamesAsGiven(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"app.yaml": "s3: {region: eu-west-1}\n", "local.env": "# by hand\nWASABI_SECRET_KEY=s3cret\n", "redis": "redis://u:s3cret@localhost\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := load(t, Source{
+		Dir: dir, Flags: map[string]string{"s3.bucket": "photos", "config": "app.yaml"},
+		Environ: []string{"APP_S3_ACCESS_KEY=key", "REDIS_URL_FILE=redis", "APP_DB_URL=postgres://u:s3cret@localhost/d"},
+	})
+	for key, want := range map[string]string{
+		"s3.bucket": "--s3.bucket", "s3.region": "s3.region (app.yaml)", "s3.access_key": "APP_S3_ACCESS_KEY",
+		"s3.secret_key": "WASABI_SECRET_KEY (local.env:2)", "s3.endpoint": "WASABI_ENDPOINT_URL", "redis.url": "REDIS_URL_FILE",
+		"http.max_streams": "APP_HTTP_MAX_STREAMS", "no.key": "no.key",
+	} {
+		if got := c.NameOf(key); got != want {
+			t.Errorf("%s is named %s, want %s", key, got, want)
+		}
+	}
+	if got := c.Database().Variable; got != "APP_DB_URL" {
+		t.Errorf("the database is named %s", got)
+	}
+	if text := fmt.Sprintf("%+v", c); strings.Contains(text, "s3cret") {
+		t.Errorf("it tells a secret: %s", text)
 	}
 }

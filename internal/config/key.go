@@ -122,6 +122,14 @@ func (k *key) variables() []alias {
 	return append([]alias{{name: k.variable()}}, k.aliases...)
 }
 
+// usual returns the name that a user would most likely set the key by.
+func (k *key) usual() string {
+	if len(k.aliases) > 0 {
+		return k.aliases[0].name
+	}
+	return k.variable()
+}
+
 // secret reports whether the value is kept from sight and may come from a file.
 func (k *key) secret() bool { return k.bind.kind == KindSecret }
 

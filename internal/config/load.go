@@ -90,7 +90,7 @@ func Load(source Source) (*Config, error) {
 	if len(l.problems) > 0 {
 		return nil, l.problems
 	}
-	l.config.entries = l.describe()
+	l.config.entries, l.config.given = l.describe(), l.namesGiven()
 	return l.config, nil
 }
 
@@ -201,6 +201,18 @@ func (l *loader) refuse(k *key, given setting, err error) {
 }
 
 func (l *loader) problem(p Problem) { l.problems = append(l.problems, p) }
+
+// namesGiven are the names by which keys were given a value, without the values.
+func (l *loader) namesGiven() map[string]string {
+	names := map[string]string{}
+	for key, s := range l.settings {
+		names[key] = s.name
+		if s.place != "" {
+			names[key] += " (" + s.place + ")"
+		}
+	}
+	return names
+}
 
 // describe lists what was loaded.
 func (l *loader) describe() []Entry {

@@ -35,6 +35,7 @@ type Config struct {
 	OTel map[string]Secret
 
 	entries []Entry
+	given   map[string]string // by key: what gave it its value, as its operator knows it
 }
 
 // Environment decides defaults and what a start refuses.

@@ -27,8 +27,8 @@ func (d *DB) openPostgres(ctx context.Context) error {
 	d.write.SetMaxIdleConns(-1) // pgxpool keeps them
 	d.read = d.write
 	if err := d.Ping(ctx); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) && !classified(err) {
-			err = fmt.Errorf("%w: no answer within %v", ErrUnreachable, d.opts.ConnectTimeout)
+		if errors.Is(err, context.DeadlineExceeded) && (!classified(err) || errors.Is(err, ErrUnreachable)) {
+			err = fmt.Errorf("%w: no answer within %v from %s", ErrUnreachable, d.opts.ConnectTimeout, config.ConnConfig.Host)
 		}
 		return errors.Join(err, d.Close())
 	}

@@ -169,6 +169,19 @@ func (s *Service) HasLinks(ctx context.Context, accountID string) (bool, error) 
 	return n > 0, nil
 }
 
+// SlugOwner tells whose link has a slug, in any state. Errors: ErrSlugInvalid,
+// ErrNotFound when it is free.
+func (s *Service) SlugOwner(ctx context.Context, slug string) (accountID string, err error) {
+	if !slugForm.MatchString(slug) {
+		return "", ErrSlugInvalid
+	}
+	l, err := s.scanLink(s.db.QueryRowContext(ctx, linkBySlug, slug))
+	if err != nil {
+		return "", fmt.Errorf("read link: %w", missing(err, ErrNotFound))
+	}
+	return l.AccountID, nil
+}
+
 // LinkBySlug gives one link of an account. Errors: ErrNotFound.
 func (s *Service) LinkBySlug(ctx context.Context, accountID, slug string) (Link, error) {
 	l, err := s.scanLink(s.db.QueryRowContext(ctx, linkBySlug, slug))
