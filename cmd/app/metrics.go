@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -109,7 +110,7 @@ func (p *parts) serveMetrics(probes *web.Probes) error {
 	return nil
 }
 
-// web gives the functions that internal/web calls.
+// web counts what internal/web tells.
 func (m *metrics) web() web.Observe {
 	return web.Observe{
 		Request: func(r web.Request) {
@@ -126,6 +127,23 @@ func (m *metrics) web() web.Observe {
 			m.broken.WithLabelValues(route, by).Inc()
 		},
 	}
+}
+
+// observe gives the function that a part calls after each of its steps.
+func (p *parts) observe(part string) func(ctx context.Context, step string, d time.Duration, err error) {
+	return func(ctx context.Context, step string, d time.Duration, err error) {
+		p.metrics.step(part, step, d, err)
+		p.traces.step(ctx, part, step, d, err)
+	}
+}
+
+// observeWeb gives the functions that internal/web calls.
+func (p *parts) observeWeb() web.Observe {
+	o := p.metrics.web()
+	if p.traces != nil {
+		o.Begin = p.traces.request
+	}
+	return o
 }
 
 // gauge adds a number that is read when somebody asks.
@@ -157,9 +175,6 @@ func (m *metrics) upkeep() transfer.Observe {
 		Found:    func(kind transfer.Finding) { m.found.WithLabelValues(string(kind)).Inc() },
 	}
 }
-
-func (m *metrics) database(op string, d time.Duration, err error) { m.step("database", op, d, err) }
-func (m *metrics) blob(op string, d time.Duration, err error)     { m.step("blob", op, d, err) }
 
 func (m *metrics) job(kind string, d time.Duration, err error) {
 	if errors.Is(err, jobs.ErrFull) || errors.Is(err, jobs.ErrUnreachable) {

@@ -132,7 +132,7 @@ func (p *parts) newServer(inv *invocation, address string, memory int64) (*web.S
 		Transfers: p.transfers, Accounts: p.accounts, SignIn: p.signIn, Catalog: p.catalog,
 		PublicURL: p.cfg.PublicURL(address),
 		Checks:    p.checks(),
-		Observe:   p.metrics.web(), Log: p.log,
+		Observe:   p.observeWeb(), Log: p.log,
 		Build:          api.Version{Version: build.Version, Commit: build.Commit, BuiltAt: build.BuiltAt, Go: build.Go},
 		Limits:         webLimits(p.cfg, memory),
 		TrustedProxies: p.cfg.HTTP.TrustedProxies, CORSOrigins: p.cfg.HTTP.CORSOrigins,

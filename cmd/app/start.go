@@ -20,7 +20,7 @@ type ringOf = *seal.Ring
 // refuses one that is behind.
 func (p *parts) openDatabase(ctx context.Context, r role) error {
 	o := databaseOptions(p.cfg)
-	o.Log, o.Observe = p.log, p.metrics.database
+	o.Log, o.Observe = p.log, p.observe("database")
 	d, err := db.Open(ctx, o)
 	if err != nil {
 		return wrongDatabase(ctx, p.cfg, err)

@@ -40,6 +40,7 @@ type parts struct {
 	cfg       *config.Config
 	log       *slog.Logger
 	metrics   *metrics
+	traces    *traces
 	db        *db.DB
 	blobs     *blob.Store
 	keys      *masterKeys
@@ -62,6 +63,9 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, r role) (p 
 			p = nil
 		}
 	}()
+	if err := p.openTraces(ctx, r); err != nil { // first, so that it is closed last
+		return p, err
+	}
 	if err := p.openFolder(r); err != nil {
 		return p, err
 	}
@@ -136,12 +140,12 @@ func (p *parts) openFolder(r role) error {
 func (p *parts) openBlobs(r role) (err error) {
 	if p.cfg.UsesBucket() {
 		o := bucketOptions(p.cfg, r.memory)
-		o.Observe, o.Log = p.metrics.blob, p.log
+		o.Observe, o.Log = p.observe("blob"), p.log
 		p.blobs, err = blob.OpenS3(o)
 	} else {
 		p.blobs, err = blob.OpenDir(blob.DirOptions{
 			Root: filepath.Join(p.cfg.Data.Dir, "blobs"), MinFree: int64(p.cfg.Storage.MinFree),
-			Observe: p.metrics.blob, Log: p.log,
+			Observe: p.observe("blob"), Log: p.log,
 		})
 	}
 	if err != nil {
@@ -240,7 +244,7 @@ func (p *parts) hint(ctx context.Context, h jobs.Hint) error {
 // chores.
 func (p *parts) openQueue(r role) (err error) {
 	o := queueOptions(p.cfg)
-	o.Jobs, o.Log, o.Observe = p.jobs(), p.log, p.metrics.job
+	o.Jobs, o.Log, o.Observe, o.Trace = p.jobs(), p.log, p.metrics.job, p.traces.queue()
 	if r.works {
 		o.Chores = p.chores()
 	}

@@ -28,8 +28,8 @@ type DirOptions struct {
 	// Now is the clock that the age of leftovers is taken by; time.Now by
 	// default. The times of objects and uploads are those of the file system.
 	Now func() time.Time
-	// Observe is called after each step with its name, duration and error.
-	Observe func(op string, d time.Duration, err error)
+	// Observe is called after each step with its context, name, duration and error.
+	Observe func(ctx context.Context, op string, d time.Duration, err error)
 	// Log hears of leftovers and of space that could not be freed; nil is silent.
 	Log *slog.Logger
 }

@@ -17,8 +17,8 @@ import (
 type MemOptions struct {
 	// Now is the store's clock; time.Now by default.
 	Now func() time.Time
-	// Observe is called after each step with its name, duration and error.
-	Observe func(op string, d time.Duration, err error)
+	// Observe is called after each step with its context, name, duration and error.
+	Observe func(ctx context.Context, op string, d time.Duration, err error)
 	// Fault is called before and after each step, without a lock held, and may
 	// block. An error before a step replaces it; one after it replaces its
 	// answer: the step was done and the caller does not know. An error outside

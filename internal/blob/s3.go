@@ -50,8 +50,8 @@ type S3Options struct {
 	ReadTimeout time.Duration
 	// Now is the clock of Observe; time.Now by default.
 	Now func() time.Time
-	// Observe is called after each step with its name, duration and error.
-	Observe func(op string, d time.Duration, err error)
+	// Observe is called after each step with its context, name, duration and error.
+	Observe func(ctx context.Context, op string, d time.Duration, err error)
 	// Log hears of attempts that are repeated, at level debug; nil is silent.
 	Log *slog.Logger
 }

@@ -57,7 +57,7 @@ type Store struct {
 	objects objects
 	uploads uploads
 	now     func() time.Time
-	observe func(op string, d time.Duration, err error)
+	observe func(ctx context.Context, op string, d time.Duration, err error)
 	fault   func(op Op, when When) error
 }
 
@@ -77,7 +77,7 @@ func (s *Store) do(ctx context.Context, op Op, what string, step func() error) e
 		err = fmt.Errorf("%s %s: %w", op, what, err)
 	}
 	if s.observe != nil {
-		s.observe(string(op), s.now().Sub(start), err)
+		s.observe(ctx, string(op), s.now().Sub(start), err)
 	}
 	return err
 }

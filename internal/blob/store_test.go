@@ -62,7 +62,7 @@ func TestObserve(t *testing.T) {
 	clock := time.Unix(1000, 0)
 	s := suite{T: t, part: 10, Store: OpenMem(MemOptions{
 		Now: func() time.Time { clock = clock.Add(time.Second); return clock },
-		Observe: func(op string, d time.Duration, err error) {
+		Observe: func(_ context.Context, op string, d time.Duration, err error) {
 			if d <= 0 {
 				t.Errorf("%s took %v", op, d)
 			}

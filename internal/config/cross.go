@@ -43,6 +43,7 @@ func (l *loader) crossCheck() {
 		l.conflict("http.max_requests_jitter", "it must be less than http.max_requests")
 	}
 	l.checkMail()
+	l.checkTraces()
 }
 
 func (l *loader) checkNeeds() {

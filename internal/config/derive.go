@@ -86,14 +86,3 @@ func (c *Config) S3Endpoint() string {
 	}
 	return "https://s3." + c.S3.Region + ".wasabisys.com"
 }
-
-// TracesEndpoint returns where OpenTelemetry sends traces, by its own rules, or nothing when it sends none.
-func (c *Config) TracesEndpoint() string {
-	if strings.EqualFold(c.OTel["OTEL_SDK_DISABLED"].Reveal(), "true") {
-		return ""
-	}
-	if endpoint := c.OTel["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"].Reveal(); endpoint != "" {
-		return endpoint
-	}
-	return c.OTel["OTEL_EXPORTER_OTLP_ENDPOINT"].Reveal()
-}

@@ -57,11 +57,33 @@ serve and worker refuse to start without a master key, a database and a bucket, 
 environment is production where ` + "`APP_ENVIRONMENT`" + ` says so or, without it, where ` + "`RENDER`" + ` is set.
 `
 
+// docsEnd has ´ where the page has a backquote.
 const docsEnd = `
 ## OpenTelemetry
 
-The names ` + "`OTEL_*`" + ` of the environment and the env file are passed on as they are. Traces are sent when
-` + "`OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`" + ` is set.
+´serve´ and ´worker´ send [traces](operations.md#traces) when ´OTEL_EXPORTER_OTLP_ENDPOINT´ or ´OTEL_EXPORTER_OTLP_TRACES_ENDPOINT´ is
+set. They stand in the environment or in the env file, and all are taken as secrets. These names are read, as OpenTelemetry defines them; other names
+´OTEL_*´ are ignored:
+
+| name | default | meaning |
+|---|---|---|
+| ´OTEL_EXPORTER_OTLP_ENDPOINT´ | – | base URL of the collector, ´http://…´ or ´https://…´; ´/v1/traces´ is put behind it |
+| ´OTEL_EXPORTER_OTLP_TRACES_ENDPOINT´ | – | the whole URL, instead |
+| ´OTEL_EXPORTER_OTLP_HEADERS´ | – | headers of each request, ´name=value,name=value´, percent-encoded |
+| ´OTEL_EXPORTER_OTLP_TIMEOUT´ | ´10000´ | milliseconds for a batch, with its tries |
+| ´OTEL_EXPORTER_OTLP_COMPRESSION´ | ´none´ | or ´gzip´ |
+| ´OTEL_EXPORTER_OTLP_PROTOCOL´ | ´http/protobuf´ | no other is spoken |
+| ´OTEL_EXPORTER_OTLP_CERTIFICATE´ | the system's | a PEM file of roots for https |
+| ´OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE´, ´OTEL_EXPORTER_OTLP_CLIENT_KEY´ | – | PEM files of our own certificate |
+| ´OTEL_SERVICE_NAME´ | ´lenzeye´ | who sends |
+| ´OTEL_RESOURCE_ATTRIBUTES´ | – | more about it, ´name=value,name=value´ |
+| ´OTEL_TRACES_SAMPLER´ | ´parentbased_always_on´ | also ´always_on´, ´always_off´, ´traceidratio´, ´parentbased_always_off´, ´parentbased_traceidratio´ |
+| ´OTEL_TRACES_SAMPLER_ARG´ | ´1´ | the share of traces of a ´…traceidratio´, 0 to 1 |
+| ´OTEL_BSP_SCHEDULE_DELAY´, ´OTEL_BSP_EXPORT_TIMEOUT´ | ´5000´, ´30000´ | milliseconds until a batch is sent, and for sending it |
+| ´OTEL_BSP_MAX_QUEUE_SIZE´, ´OTEL_BSP_MAX_EXPORT_BATCH_SIZE´ | ´2048´, ´512´ | spans that wait, 65536 at most, and spans of a batch |
+| ´OTEL_TRACES_EXPORTER´, ´OTEL_SDK_DISABLED´ | ´otlp´, ´false´ | ´none´ or ´true´: no traces, endpoint or not |
+
+Each of ´OTEL_EXPORTER_OTLP_…´ also exists as ´OTEL_EXPORTER_OTLP_TRACES_…´, which is stronger.
 `
 
 const yamlIntro = `# Every key with its default. An empty value is the default too. The meaning of each is also in docs/configuration.md;
@@ -120,7 +142,7 @@ func renderDocs() string {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", name, variables, defaultText(k), unit, k.Allowed, k.Doc)
 		}
 	}
-	b.WriteString(docsEnd)
+	b.WriteString(strings.ReplaceAll(docsEnd, "´", "`"))
 	return b.String()
 }
 

@@ -280,27 +280,3 @@ func TestPlatformFacts(t *testing.T) {
 		t.Errorf("facts (-want +got):\n%s", diff)
 	}
 }
-
-func TestOpenTelemetryNamesPassThrough(t *testing.T) {
-	t.Parallel()
-	c := load(t, Source{
-		Dir: folder(t, map[string]string{"local.env": "OTEL_EXPORTER_OTLP_ENDPOINT=http://file\nOTEL_SERVICE_NAME=a\n"}),
-		Environ: []string{
-			"OTEL_EXPORTER_OTLP_ENDPOINT=http://env", "OTEL_EXPORTER_OTLP_HEADERS=authorization=secret",
-		},
-	})
-	if got := c.TracesEndpoint(); got != "http://env" {
-		t.Errorf("endpoint %q", got)
-	}
-	if got := c.OTel["OTEL_EXPORTER_OTLP_HEADERS"].Reveal(); got != "authorization=secret" {
-		t.Errorf("headers %q", got)
-	}
-	if e := entry(t, c, "OTEL_SERVICE_NAME"); e.Origin != "file local.env:2" || e.Value != "[redacted]" {
-		t.Errorf("entry %+v", e)
-	}
-	off := load(t, Source{Environ: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://env", "OTEL_SDK_DISABLED=true"}})
-	own := load(t, Source{Environ: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://a", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://b"}})
-	if off.TracesEndpoint() != "" || own.TracesEndpoint() != "http://b" || load(t, Source{}).TracesEndpoint() != "" {
-		t.Errorf("endpoints %q, %q", off.TracesEndpoint(), own.TracesEndpoint())
-	}
-}

@@ -72,7 +72,7 @@ func (c *Config) httpAddressKeys() []key {
 		},
 		{
 			name: "http.trusted_proxies", bind: list(&h.TrustedProxies, "addresses or networks such as 10.0.0.0/8", parseProxy),
-			doc: "The proxies whose X-Forwarded-For is believed. Unset, the client address is the connection's.",
+			doc: "The proxies whose X-Forwarded-For, X-Request-Id and traceparent are believed. Unset, the client address is the connection's.",
 		},
 		{
 			name: "http.cors_origins", bind: list(&h.CORSOrigins, "origins such as https://studio.example, or *", parseOrigin),

@@ -30,8 +30,8 @@ type Config struct {
 	Worker    Worker
 	Render    Render
 
-	// OTel holds the OTEL_* names as they were given, for OpenTelemetry's own rules to read. Secrets, since the
-	// headers among them carry credentials.
+	// OTel holds the OTEL_* names as they were given; Traces reads them. Secrets, since the headers among them carry
+	// credentials.
 	OTel map[string]Secret
 
 	entries []Entry

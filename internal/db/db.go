@@ -54,8 +54,8 @@ type Options struct {
 	Log *slog.Logger
 	// Observe is called after each "acquire" (wait for a connection of a
 	// transaction), "tx" (a whole transaction with its repeats) and "read" (until
-	// its first answer). nil means nobody asks.
-	Observe func(op string, d time.Duration, err error)
+	// its first answer), with the context of its caller. nil means nobody asks.
+	Observe func(ctx context.Context, op string, d time.Duration, err error)
 }
 
 func (o Options) withDefaults() Options {
@@ -69,7 +69,7 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Observe == nil {
-		o.Observe = func(string, time.Duration, error) {}
+		o.Observe = func(context.Context, string, time.Duration, error) {}
 	}
 	return o
 }
@@ -167,7 +167,7 @@ func (d *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 	began := time.Now()
 	rows, err := d.read.QueryContext(ctx, query, args...)
 	err = d.afterClose(err)
-	d.opts.Observe("read", time.Since(began), err)
+	d.opts.Observe(ctx, "read", time.Since(began), err)
 	return rows, err
 }
 
@@ -175,7 +175,7 @@ func (d *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 func (d *DB) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	began := time.Now()
 	row := d.read.QueryRowContext(ctx, query, args...)
-	d.opts.Observe("read", time.Since(began), row.Err())
+	d.opts.Observe(ctx, "read", time.Since(began), row.Err())
 	return row
 }
 

@@ -33,7 +33,7 @@ func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) 
 	defer d.life.RUnlock()
 	began := time.Now()
 	err := d.repeat(ctx, fn)
-	d.opts.Observe("tx", time.Since(began), err)
+	d.opts.Observe(ctx, "tx", time.Since(began), err)
 	return err
 }
 
@@ -113,7 +113,7 @@ func (d *DB) acquire(ctx context.Context) (*sql.Conn, error) {
 		err = fmt.Errorf("%w: no connection became free within %v", ErrUnavailable, d.opts.AcquireTimeout)
 	}
 	err = d.afterClose(err)
-	d.opts.Observe("acquire", time.Since(began), err)
+	d.opts.Observe(ctx, "acquire", time.Since(began), err)
 	if err != nil {
 		return nil, fmt.Errorf("acquire connection: %w", err)
 	}

@@ -313,7 +313,7 @@ func TestObserveSeesEveryStep(t *testing.T) {
 	forBoth(t, func(t *testing.T, opts db.Options) {
 		var mu sync.Mutex
 		seen := make(map[string]int)
-		opts.Observe = func(op string, d time.Duration, err error) {
+		opts.Observe = func(_ context.Context, op string, d time.Duration, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen[op]++

@@ -57,6 +57,7 @@ func conformance(t *testing.T, tg target) {
 		"tries end":                                 triesEnd,
 		"a panic ends its run alone":                panicContained,
 		"every run has a deadline":                  deadline,
+		"a trace goes on in the runs of its hint":   traceGoesOn,
 		"runs at once are bounded":                  boundedRuns,
 		"a hint during its run leads to another":    hintDuringRun,
 		"shutdown waits for a run":                  shutdownWaits,

@@ -18,6 +18,9 @@
 //   - [Queue.Shutdown] returns when no handler and no chore runs any more, or
 //     says how many would not end.
 //
+// A hint carries the id of a row, and where work is traced the ids of its
+// caller's trace ([Trace]).
+//
 // A handler gets the id of a row and nothing else. It must be idempotent, and
 // two processes may run it at once. Give the hint after the commit, not before.
 //

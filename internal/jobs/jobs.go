@@ -41,6 +41,8 @@ type Hint struct {
 	ID    string        // of the row
 	Queue string        // empty means that of the Job
 	After time.Duration // not before this has passed
+
+	trace string // what Trace.Carry gave
 }
 
 // Handler does one step on the row with this id. An error means: again later,
@@ -84,6 +86,33 @@ type Options struct {
 	// ErrUnreachable and no duration for a hint that was not taken. nil means
 	// nobody asks.
 	Observe func(kind string, d time.Duration, err error)
+	// Trace follows work from its hint to its run; the zero value follows nothing.
+	Trace Trace
+}
+
+// Trace lets traces of requests go on in the jobs that they hint at. The queue
+// knows nothing of what it carries but its length: ids, and never more.
+type Trace struct {
+	// Carry gives the ids of the work that ctx belongs to, for a hint to take
+	// along; "" is none, and more than 64 bytes are none either.
+	Carry func(ctx context.Context) string
+	// Begin is called before each run of a job or chore, with what its hint
+	// carried. The run has the context that it gives; end is called with the run's
+	// error.
+	Begin func(ctx context.Context, kind, carried string) (run context.Context, end func(error))
+}
+
+// maxCarried bounds what a hint carries, in bytes.
+const maxCarried = 64
+
+func (t Trace) withDefaults() Trace {
+	if t.Carry == nil {
+		t.Carry = func(context.Context) string { return "" }
+	}
+	if t.Begin == nil {
+		t.Begin = func(ctx context.Context, _, _ string) (context.Context, func(error)) { return ctx, func(error) {} }
+	}
+	return t
 }
 
 // driver keeps hints and calls run for them.
@@ -171,6 +200,7 @@ func (o Options) withDefaults() Options {
 	if o.Observe == nil {
 		o.Observe = func(string, time.Duration, error) {}
 	}
+	o.Trace = o.Trace.withDefaults()
 	return o
 }
 
@@ -238,6 +268,7 @@ func (q *Queue) Enqueue(ctx context.Context, h Hint) error {
 		return fmt.Errorf("enqueue %s: unknown queue %q", h.Kind, h.Queue)
 	}
 	h.After = max(h.After, 0)
+	h.trace = carried(q.opts.Trace.Carry(ctx))
 	if err := q.driver.enqueue(ctx, h); err != nil {
 		for _, refusal := range []error{ErrFull, ErrUnreachable} {
 			if errors.Is(err, refusal) {
@@ -247,4 +278,12 @@ func (q *Queue) Enqueue(ctx context.Context, h Hint) error {
 		return fmt.Errorf("enqueue %s: %w", h.Kind, err)
 	}
 	return nil
+}
+
+// carried is what a hint may take along.
+func carried(ids string) string {
+	if len(ids) > maxCarried {
+		return ""
+	}
+	return ids
 }

@@ -83,9 +83,10 @@ func newRedisQueue(opts Options, o RedisOptions, dial dialer) *redisQueue {
 	}
 }
 
-// payload is all that a task holds beside its kind.
+// payload is all that a task holds beside its kind: ids.
 type payload struct {
-	ID string `json:"id"`
+	ID    string `json:"id"`
+	Trace string `json:"trace,omitempty"` // where the caller's trace goes on
 }
 
 func (r *redisQueue) enqueue(ctx context.Context, h Hint) error {
@@ -131,7 +132,7 @@ func (r *redisQueue) give(ctx context.Context, h Hint) error {
 	if waiting >= r.opts.Limit {
 		return fmt.Errorf("%w: %d hints wait", ErrFull, waiting)
 	}
-	body, err := json.Marshal(payload{ID: h.ID})
+	body, err := json.Marshal(payload{ID: h.ID, Trace: h.trace})
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (r *redisQueue) handle(ctx, task context.Context, t *asynq.Task, run runner
 	queue, _ := asynq.GetQueueName(task)
 	tries, _ := asynq.GetRetryCount(task)
 	most, _ := asynq.GetMaxRetry(task)
-	err := run(ctx, Hint{Kind: t.Type(), ID: body.ID, Queue: queue}, tries)
+	err := run(ctx, Hint{Kind: t.Type(), ID: body.ID, Queue: queue, trace: carried(body.Trace)}, tries)
 	switch {
 	case err == nil:
 		return nil

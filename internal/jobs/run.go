@@ -108,7 +108,7 @@ func (q *Queue) run(ctx context.Context, h Hint, tries int) error {
 	if !ok { // given by a newer process to a shared queue
 		return fmt.Errorf("no such kind of job here: %s", h.Kind)
 	}
-	err := q.contained(ctx, h.Kind, job.Timeout, func(ctx context.Context) error { return job.Run(ctx, h.ID) })
+	err := q.contained(ctx, h, job.Timeout, func(ctx context.Context) error { return job.Run(ctx, h.ID) })
 	switch {
 	case err == nil:
 	case errors.Is(context.Cause(ctx), ErrClosed):
@@ -140,7 +140,7 @@ func (q *Queue) repeat(ctx context.Context, c Chore) {
 			return
 		case <-timer.C:
 		}
-		if err := q.contained(ctx, "chore."+c.Name, timeout, c.Run); err != nil && ctx.Err() == nil {
+		if err := q.contained(ctx, Hint{Kind: "chore." + c.Name}, timeout, c.Run); err != nil && ctx.Err() == nil {
 			q.opts.Log.Warn("chore failed", "chore", c.Name, "error", err)
 		}
 		timer.Reset(c.Every - c.Every/10 + rand.N(c.Every/5+1))
@@ -148,15 +148,17 @@ func (q *Queue) repeat(ctx context.Context, c Chore) {
 }
 
 // contained runs fn under a deadline and turns a panic into an error.
-func (q *Queue) contained(ctx context.Context, kind string, timeout time.Duration, fn func(context.Context) error) (err error) {
+func (q *Queue) contained(ctx context.Context, h Hint, timeout time.Duration, fn func(context.Context) error) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	began := time.Now()
+	ctx, end := q.opts.Trace.Begin(ctx, h.Kind, h.trace)
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
-		q.opts.Observe(kind, time.Since(began), err)
+		end(err)
+		q.opts.Observe(h.Kind, time.Since(began), err)
 	}()
 	return fn(ctx)
 }

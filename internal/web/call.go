@@ -45,6 +45,7 @@ func (s *Server) handlerOf(rt *route) http.Handler {
 		}
 		rw.route = rt.pattern
 		rw.quiet = rt.quiet
+		r = s.begin(rw, r)
 		c := &call{s: s, w: rw, r: r, route: rt, from: s.clientAddr(r)}
 		err := c.authenticate()
 		if err != nil && rt.body != "" { // nobody authorised these bytes: they are not waited for
@@ -58,6 +59,20 @@ func (s *Server) handlerOf(rt *route) http.Handler {
 			s.fail(c, err)
 		}
 	})
+}
+
+// begin tells the observer of a request, and gives it the observer's context.
+func (s *Server) begin(w *response, r *http.Request) *http.Request {
+	if s.observe.Begin == nil || w.quiet || w.route == "" {
+		return r
+	}
+	a := Arrival{Method: usual(r.Method), Route: w.route}
+	if s.proxied(r) {
+		a.Traceparent = r.Header.Get("Traceparent")
+	}
+	ctx, end := s.observe.Begin(r.Context(), a)
+	w.ended = end
+	return r.WithContext(ctx)
 }
 
 // client says where the call comes from.

@@ -101,6 +101,10 @@ func TestVersionAndObserver(t *testing.T) {
 	if r := <-seen; r.Route != "/api/v1/d/{token}" || r.Status != 404 {
 		t.Errorf("%+v", r)
 	}
+	e.do("BREW", "/version", "", nil)
+	if r := <-seen; r.Method != "other" || r.Status != 405 { // or a caller makes a counter for each word
+		t.Errorf("%+v", r)
+	}
 }
 
 func TestOptionsThatDoNotDo(t *testing.T) {

@@ -56,6 +56,10 @@ type Check struct {
 // Observe is told what happens, for metrics. Nil funcs are left out. They are
 // called on the request's goroutine and must be quick.
 type Observe struct {
+	// Begin is told of a request that found its route, health and other quiet
+	// ones aside, before it is handled. The handler has the context that it gives;
+	// end is told of the answer.
+	Begin func(ctx context.Context, a Arrival) (handle context.Context, end func(Request))
 	// Request is told of every answer, also of broken ones.
 	Request func(Request)
 	// Broken is told of an answer with file content that ended early, with
@@ -63,14 +67,25 @@ type Observe struct {
 	Broken func(route string, theirs bool)
 }
 
+// Arrival is a request that is about to be handled.
+type Arrival struct {
+	Method string // as in Request
+	Route  string // the pattern
+	// Traceparent is the W3C header of that name if a trusted proxy sent the
+	// request: anybody else would choose ids, and what is traced.
+	Traceparent string
+}
+
 // Request is an answered request.
 type Request struct {
-	Method   string
+	ID       string // of the log line
+	Method   string // "other" where it is no usual one
 	Route    string // the pattern; "" where none matched
 	Status   int
 	Received int64 // bytes of the body that were read
 	Sent     int64 // bytes of the answer's body
 	Duration time.Duration
+	Failed   bool // by our doing: the log line has an error
 }
 
 // Limits keep memory and time bounded. Zero values take the defaults; None is a

@@ -151,8 +151,12 @@ func (s *Server) finish(w *response, r *http.Request, start time.Time) {
 // pattern and never the path, which may hold a share's token.
 func (s *Server) record(w *response, r *http.Request, start time.Time) {
 	took := time.Since(start)
+	seen := w.observed(r, took)
 	if s.observe.Request != nil {
-		s.observe.Request(w.observed(r, took))
+		s.observe.Request(seen)
+	}
+	if w.ended != nil {
+		w.ended(seen)
 	}
 	level := slog.LevelInfo
 	switch {

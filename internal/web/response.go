@@ -23,7 +23,8 @@ type response struct {
 	sent    int64
 	// received counts the bytes of the body that were read.
 	received int64
-	cause    error // what the client is not told
+	cause    error         // what the client is not told
+	ended    func(Request) // told of the answer; nil: nobody asks
 }
 
 // chunk is how much is written under one look at the deadline.
@@ -93,7 +94,17 @@ func (w *response) json(status int, media string, body []byte) {
 
 func (w *response) observed(r *http.Request, took time.Duration) Request {
 	return Request{
-		Method: r.Method, Route: w.route, Status: w.status,
+		ID: w.id, Method: usual(r.Method), Failed: w.cause != nil && !w.gone, Route: w.route, Status: w.status,
 		Received: w.received, Sent: w.sent, Duration: took,
 	}
+}
+
+// usual is a method that everybody knows. Others are the client's words, and
+// what counts by method would grow with each.
+func usual(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
 }
