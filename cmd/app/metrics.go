@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/lenzeye/lenzeye/internal/blob"
 	"github.com/lenzeye/lenzeye/internal/jobs"
 	"github.com/lenzeye/lenzeye/internal/transfer"
 	"github.com/lenzeye/lenzeye/internal/web"
@@ -150,6 +151,45 @@ func (p *parts) observeWeb() web.Observe {
 func (m *metrics) gauge(name, help string, value func() int) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
 		func() float64 { return float64(value()) }))
+}
+
+// watchStore adds the room of a store that knows it.
+func (m *metrics) watchStore(ctx context.Context, s *blob.Store) {
+	if _, known := s.FreeBytes(ctx); !known {
+		return
+	}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "lenzeye_storage_free_bytes", Help: "Bytes that parts may still take on the disk of the stored files.",
+	}, func() float64 {
+		free, _ := s.FreeBytes(context.Background()) // of the disk, at once
+		return float64(free)
+	}))
+}
+
+// watchProbes adds what /readyz says.
+func (m *metrics) watchProbes(probes *web.Probes) {
+	m.registry.MustRegister(readyParts{probes: probes, desc: prometheus.NewDesc(
+		"lenzeye_ready", "Whether a part that is needed answers, 1 or 0.", []string{"part"}, nil)})
+}
+
+// readyParts is a collector that looks when somebody asks.
+type readyParts struct {
+	probes *web.Probes
+	desc   *prometheus.Desc
+}
+
+// Describe gives the one metric.
+func (r readyParts) Describe(to chan<- *prometheus.Desc) { to <- r.desc }
+
+// Collect asks all parts, or takes the answers of a moment ago.
+func (r readyParts) Collect(to chan<- prometheus.Metric) {
+	for part, ok := range r.probes.Parts(context.Background()) { // it has a limit of its own
+		value := 0.0
+		if ok {
+			value = 1
+		}
+		to <- prometheus.MustNewConstMetric(r.desc, prometheus.GaugeValue, value, part)
+	}
 }
 
 // watchQueue adds the gauges of a queue.

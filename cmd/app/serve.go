@@ -146,6 +146,7 @@ func (p *parts) newServer(inv *invocation, address string, memory int64) (*web.S
 	}
 	p.metrics.watch(s)
 	p.metrics.watchQueue(p.queue)
+	p.metrics.watchProbes(s.Probes())
 	return s, nil
 }
 

@@ -75,6 +75,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, r role) (p 
 	if err := p.openBlobs(r); err != nil {
 		return p, err
 	}
+	p.metrics.watchStore(ctx, p.blobs)
 	if err := p.openServices(r); err != nil {
 		return p, err
 	}

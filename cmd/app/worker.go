@@ -69,6 +69,7 @@ func work(ctx context.Context, inv *invocation, cfg *config.Config) (err error) 
 	defer func() { err = errors.Join(err, p.close()) }()
 	probes := web.NewProbes(p.checks(), log)
 	p.metrics.watchQueue(p.queue)
+	p.metrics.watchProbes(probes)
 	if err := p.serveMetrics(probes); err != nil {
 		return err
 	}

@@ -66,6 +66,15 @@ func (p *Probes) look(ctx context.Context) (status int, r api.Readiness) {
 	return http.StatusOK, r
 }
 
+// Parts tells of each part whether it answers, for metrics.
+func (p *Probes) Parts(ctx context.Context) map[string]bool {
+	parts := map[string]bool{}
+	for name, state := range p.ready.look(ctx).Parts {
+		parts[name] = state.OK
+	}
+	return parts
+}
+
 const retrySoon = "2" // seconds
 
 // Handler answers GET /healthz and GET /readyz as a Server does, for a listener
