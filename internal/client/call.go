@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +18,7 @@ const (
 	maxAnswer     = 64 << 20 // bytes of a JSON answer; a thousand files with their received parts are far below it
 	firstWait     = 200 * time.Millisecond
 	longestWait   = 15 * time.Second
-	maxRetryAfter = 2 * time.Minute
+	maxRetryAfter = 24 * time.Hour // beyond any patience
 )
 
 // safety says when a call may be made again.
@@ -56,9 +57,9 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 // repeat makes the call until read has taken a success, or until the call is
 // refused for good or patience ends.
 func (c *Client) repeat(ctx context.Context, k call, read func(*http.Response) error) error {
-	var t trouble
+	t := &trouble{}
 	for {
-		asked, err := c.try(ctx, k, read)
+		asked, err := c.try(ctx, k, t, read)
 		if err == nil {
 			return nil
 		}
@@ -68,7 +69,7 @@ func (c *Client) repeat(ctx context.Context, k call, read func(*http.Response) e
 		if !isTemporary(err) || k.safety == onlyUnsent && !neverArrived(err) {
 			return fmt.Errorf("%s: %w", k.what, err)
 		}
-		if err := c.wait(ctx, k.what, &t, asked, err); err != nil {
+		if err := c.wait(ctx, k.what, t, asked, err); err != nil {
 			return err
 		}
 	}
@@ -78,12 +79,17 @@ func (c *Client) repeat(ctx context.Context, k call, read func(*http.Response) e
 type trouble struct {
 	since time.Time
 	tries int
+	quiet time.Duration // since the first failure, in which nothing moved
+	moved atomic.Int64  // when the last try began or moved a byte, in nanoseconds
 }
 
 // wait waits before the next try, or says that patience has ended.
 func (c *Client) wait(ctx context.Context, what string, t *trouble, asked time.Duration, cause error) error {
+	now := c.o.Now()
 	if t.tries++; t.tries == 1 {
-		t.since = c.o.Now()
+		t.since = now
+	} else { // bytes that flow try nobody's patience, however long they take
+		t.quiet += now.Sub(time.Unix(0, t.moved.Load()))
 	}
 	patience := c.o.Patience
 	if !c.answered.Load() {
@@ -93,9 +99,10 @@ func (c *Client) wait(ctx context.Context, what string, t *trouble, asked time.D
 	// Not a secret, so the fast generator will do: it only keeps many clients from
 	// coming back in the same moment. Never sooner than what was asked for.
 	d += time.Duration(rand.Int64N(int64(d)/2 + 1))
-	if failing := c.o.Now().Sub(t.since); failing+d > patience {
-		return fmt.Errorf("%s: %w (gave up after %d tries in %s)", what, cause, t.tries, failing.Round(time.Second))
+	if t.quiet+d > patience {
+		return fmt.Errorf("%s: %w (gave up after %d tries in %s)", what, cause, t.tries, now.Sub(t.since).Round(time.Second))
 	}
+	t.quiet += d
 	if c.o.Retrying != nil {
 		c.o.Retrying(what, cause, d)
 	}
@@ -110,12 +117,16 @@ func (c *Client) wait(ctx context.Context, what string, t *trouble, asked time.D
 }
 
 // try makes the call once. asked is the wait that a refusal asks for.
-func (c *Client) try(ctx context.Context, k call, read func(*http.Response) error) (asked time.Duration, err error) {
+func (c *Client) try(ctx context.Context, k call, t *trouble, read func(*http.Response) error) (asked time.Duration, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	guard := time.AfterFunc(c.o.Idle, func() { cancel(ErrStalled) })
 	defer guard.Stop()
-	moved := func() { guard.Reset(c.o.Idle) }
+	t.moved.Store(c.o.Now().UnixNano())
+	moved := func() {
+		guard.Reset(c.o.Idle)
+		t.moved.Store(c.o.Now().UnixNano())
+	}
 
 	req, sent, err := c.request(ctx, k, moved)
 	if err != nil {
@@ -139,7 +150,7 @@ func (c *Client) try(ctx context.Context, k call, read func(*http.Response) erro
 	c.answered.Store(true)
 	resp.Body = &receiving{ReadCloser: resp.Body, moved: moved}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return retryAfter(resp), refusal(resp)
+		return retryAfter(resp, c.o.Now()), refusal(resp)
 	}
 	if err := read(resp); err != nil {
 		if errors.Is(context.Cause(ctx), ErrStalled) {

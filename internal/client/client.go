@@ -16,7 +16,7 @@ type Options struct {
 	UserAgent string       // "lenzeye" if empty
 
 	// Patience is how long one call may fail again and again before it is given
-	// up, 5 minutes if 0. Until the server has answered for the first time it is
+	// up, 5 minutes if 0; time in which bytes flow does not count. Until the server has answered for the first time it is
 	// at most FirstPatience, 10 seconds if 0: an address may be wrong.
 	Patience, FirstPatience time.Duration
 	// Idle ends a request that moves no byte for so long, 2 minutes if 0.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/lenzeye/lenzeye/internal/api"
@@ -11,8 +12,8 @@ import (
 
 // declare declares all sources before the first byte leaves, so that a quota
 // that does not suffice is known at once.
-func (r *sendRound) declare(ctx context.Context, sources []*Source) ([]*work, error) {
-	works := make([]*work, 0, len(sources))
+func (r *sendRound) declare(ctx context.Context, sources []*Source) ([]declared, error) {
+	works := make([]declared, 0, len(sources))
 	for batch := range slices.Chunk(sources, api.MaxDeclare) {
 		stand, taken, err := r.declareBatch(ctx, batch)
 		if err != nil {
@@ -41,7 +42,7 @@ type takenPath struct {
 	src *Source
 }
 
-func (r *sendRound) declareBatch(ctx context.Context, batch []*Source) (stand []*work, taken []takenPath, err error) {
+func (r *sendRound) declareBatch(ctx context.Context, batch []*Source) (stand []declared, taken []takenPath, err error) {
 	if len(batch) == 0 {
 		return nil, nil, nil
 	}
@@ -57,10 +58,10 @@ func (r *sendRound) declareBatch(ctx context.Context, batch []*Source) (stand []
 		return nil, nil, fmt.Errorf("declare files: %d asked, %d answered", len(batch), len(d.Files)+len(d.Errors))
 	}
 	for _, f := range d.Files {
-		if f.Index < 0 || f.Index >= len(batch) || f.PartCount > 0 && f.PartSize <= 0 || f.Size != batch[f.Index].Size {
+		if f.Index < 0 || f.Index >= len(batch) || f.PartCount < 0 || f.PartCount > math.MaxInt32 || f.PartCount > 0 && f.PartSize <= 0 || f.Size != batch[f.Index].Size {
 			return nil, nil, errors.New("declare files: the answer does not fit what was asked")
 		}
-		stand = append(stand, &work{src: batch[f.Index], file: f.File})
+		stand = append(stand, declaredFrom(batch[f.Index], f.File))
 	}
 	for _, e := range d.Errors {
 		if e.Index < 0 || e.Index >= len(batch) {
@@ -78,10 +79,11 @@ func (r *sendRound) declareBatch(ctx context.Context, batch []*Source) (stand []
 
 // clear takes away what an earlier run left of files that are others today, and
 // returns the sources that may be declared now. A path that another file of this
-// same run holds stays with that one.
+// same run holds stays with that one, and so does every path where others send to
+// the transfer too: what stands there may be theirs.
 func (r *sendRound) clear(ctx context.Context, taken []takenPath) (free []*Source, err error) {
 	for _, t := range taken {
-		if t.File == nil || t.File.Path != t.src.Path && r.planned[t.File.Path] {
+		if t.File == nil || r.Shared || t.File.Path != t.src.Path && r.planned()[t.File.Path] {
 			r.failed = append(r.failed, Failure{t.src.Path, refusedFile(t.DeclareError)})
 			continue
 		}

@@ -210,7 +210,7 @@ func (f folder) source(name string) *client.Source {
 		f.t.Fatal(err)
 	}
 	return &client.Source{Path: name, Size: info.Size(), Modified: info.ModTime(),
-		Open: func() (*os.File, error) { return os.Open(at) }}
+		Open: func(string) (*os.File, error) { return os.Open(at) }}
 }
 
 func (f folder) read(name string) []byte {

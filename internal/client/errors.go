@@ -23,6 +23,8 @@ var (
 	ErrArrivedOtherwise = errors.New("the server holds other bytes than were sent")
 	// ErrDamaged is a fetched file that has not its checksum.
 	ErrDamaged = errors.New("the file arrived damaged")
+	// ErrOthers is a file of the transfer that another sender may have sent.
+	ErrOthers = errors.New("the transfer holds other bytes under this path, which may be another sender's")
 	// ErrExists is another file that stands where a fetched one belongs.
 	ErrExists = errors.New("another file is there already")
 )
@@ -120,11 +122,19 @@ func neverArrived(err error) bool {
 	return IsCode(err, api.Busy, api.Draining)
 }
 
-// retryAfter is the wait that an answer asks for, 0 if none.
-func retryAfter(resp *http.Response) time.Duration {
-	seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
-	if err != nil || seconds < 0 {
+// retryAfter is the wait that an answer asks for, 0 if none: seconds, or a moment
+// by the clock of who answers.
+func retryAfter(resp *http.Response, now time.Time) time.Duration {
+	asked := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseInt(asked, 10, 64); err == nil {
+		return time.Duration(min(max(seconds, 0), int64(maxRetryAfter/time.Second))) * time.Second
+	}
+	until, err := http.ParseTime(asked)
+	if err != nil {
 		return 0
 	}
-	return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	if theirs, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		now = theirs
+	}
+	return min(max(until.Sub(now), 0), maxRetryAfter)
 }

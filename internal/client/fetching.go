@@ -29,6 +29,8 @@ type Fetching struct {
 	Parallel int // requests at once, 6 if 0
 	Pace     *Pace
 	Watch    Watch
+
+	flush func(*os.File) error // to the disk, Sync unless a test looks on
 }
 
 // Wanted is a file to fetch, made by Name.
@@ -58,9 +60,9 @@ func (f *Fetching) Fetch(ctx context.Context, files []Wanted) ([]Failure, error)
 	f.fill()
 	var failed []Failure
 	for round := 1; len(files) > 0; round++ {
-		r := &fetchRound{Fetching: f}
+		r := &fetchRound{Fetching: f, flying: map[*fetchWork]bool{}}
 		err := crew(ctx, f.Parallel, r.pieces(files), r.piece)
-		for _, w := range r.works {
+		for w := range r.flying {
 			w.close()
 		}
 		if err != nil {
@@ -81,17 +83,21 @@ func (f *Fetching) Fetch(ctx context.Context, files []Wanted) ([]Failure, error)
 }
 
 func (f *Fetching) fill() {
-	s := Sending{Parallel: f.Parallel, Watch: f.Watch}
-	s.fill()
-	f.Parallel, f.Watch = s.Parallel, s.Watch
+	if f.Parallel <= 0 {
+		f.Parallel = 6
+	}
+	if f.flush == nil {
+		f.flush = (*os.File).Sync
+	}
+	f.Watch.fill()
 }
 
 // fetchRound is one pass over files.
 type fetchRound struct {
 	*Fetching
-	works []*fetchWork // all that were handed out
 
 	mu      sync.Mutex
+	flying  map[*fetchWork]bool // begun and not finished
 	failed  []Failure
 	damaged []Wanted
 }
@@ -107,7 +113,10 @@ func (r *fetchRound) pieces(files []Wanted) iter.Seq[fetchPiece] {
 		for _, f := range files {
 			count := int(max(1, (f.Size+pieceSize-1)/pieceSize)) // an empty file is one piece too
 			w := &fetchWork{Wanted: f, left: count, count: count}
-			r.works = append(r.works, w)
+			r.mu.Lock()
+			r.flying[w] = true
+			r.mu.Unlock()
+			r.Watch.Began(f.Path, f.Size)
 			for n := range count {
 				if !yield(fetchPiece{w, n}) {
 					return
@@ -157,7 +166,11 @@ func (r *fetchRound) carry(ctx context.Context, p fetchPiece) error {
 
 // finish reads the file back and gives it its name.
 func (r *fetchRound) finish(ctx context.Context, w *fetchWork) error {
-	err := w.end(ctx, r.Dir)
+	defer r.Watch.Ended(w.Path)
+	r.mu.Lock()
+	delete(r.flying, w)
+	r.mu.Unlock()
+	err := w.end(ctx, r.Dir, r.flush)
 	switch {
 	case err == nil:
 		r.Watch.Done(w.Path)
@@ -210,11 +223,10 @@ func (p *pieceWriter) Write(b []byte) (done int, err error) {
 }
 
 // partNames says what files are called until they are whole: name.part, or the
-// file's id where that would be too long or another file's own name.
+// file's id where that would be too long, or the name of another file or folder.
 func partNames(files []Wanted) {
 	byID := slices.ContainsFunc(files, func(w Wanted) bool {
-		lower := strings.ToLower(w.Name)
-		return slices.ContainsFunc(partEndings(), func(e string) bool { return strings.HasSuffix(lower, e) })
+		return slices.ContainsFunc(strings.Split(strings.ToLower(w.Name), "/"), isPartName)
 	})
 	for i := range files {
 		w := &files[i]
@@ -225,4 +237,7 @@ func partNames(files []Wanted) {
 	}
 }
 
-func partEndings() []string { return []string{".part", ".part.json", ".part.json.new"} }
+func isPartName(lower string) bool {
+	return slices.ContainsFunc([]string{".part", ".part.json", ".part.json.new"},
+		func(ending string) bool { return strings.HasSuffix(lower, ending) })
+}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -69,7 +70,7 @@ func (w *fetchWork) isThere(ctx context.Context, dir *os.Root) (bool, error) {
 	case !info.Mode().IsRegular() || info.Size() != w.Size:
 		return false, ErrExists
 	}
-	f, err := dir.Open(w.Name)
+	f, err := dir.OpenFile(w.Name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // never waits, should it be a pipe by now
 	if err != nil {
 		return false, &LocalError{err}
 	}
@@ -88,7 +89,7 @@ func (w *fetchWork) openPart(dir *os.Root) error {
 	if err := dir.MkdirAll(path.Dir(name), 0o777); err != nil {
 		return &LocalError{err}
 	}
-	flags := os.O_RDWR | os.O_CREATE
+	flags := os.O_RDWR | os.O_CREATE | syscall.O_NONBLOCK
 	if before, ok := readArrived(dir, name+".json"); ok && w.continues(before) {
 		w.state.Pieces = before.Pieces
 	} else {
@@ -210,7 +211,7 @@ func (w *fetchWork) done() (last bool) {
 
 // end checks the whole file and gives it its name, or returns why it cannot be
 // had. A damaged one leaves nothing to go on with.
-func (w *fetchWork) end(ctx context.Context, dir *os.Root) error {
+func (w *fetchWork) end(ctx context.Context, dir *os.Root, flush func(*os.File) error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.f == nil {
@@ -222,6 +223,11 @@ func (w *fetchWork) end(ctx context.Context, dir *os.Root) error {
 	if err == nil {
 		err = w.check(ctx, f)
 	}
+	if err == nil { // a name stands for a whole file, also after the power was lost
+		if flushed := flush(f); flushed != nil {
+			err = &LocalError{flushed}
+		}
+	}
 	if closed := f.Close(); err == nil && closed != nil {
 		err = &LocalError{closed}
 	}
@@ -232,7 +238,7 @@ func (w *fetchWork) end(ctx context.Context, dir *os.Root) error {
 	if err != nil {
 		return err
 	}
-	err = w.rename(dir, part)
+	err = w.rename(dir, part, flush)
 	if err != nil && !errors.Is(err, ErrExists) {
 		err = &LocalError{err}
 	}
@@ -240,7 +246,7 @@ func (w *fetchWork) end(ctx context.Context, dir *os.Root) error {
 }
 
 // rename looks once more whether the name is free: fetching can have taken hours.
-func (w *fetchWork) rename(dir *os.Root, part string) error {
+func (w *fetchWork) rename(dir *os.Root, part string, flush func(*os.File) error) error {
 	if _, err := dir.Lstat(w.Name); err == nil {
 		return ErrExists
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -254,7 +260,22 @@ func (w *fetchWork) rename(dir *os.Root, part string) error {
 	if err := dir.Rename(part, w.Name); err != nil {
 		return err
 	}
+	if err := flushFolder(dir, path.Dir(w.Name), flush); err != nil {
+		return err
+	}
 	return remove(dir, part+".json")
+}
+
+// flushFolder makes a new name last, where the system can flush folders.
+func flushFolder(dir *os.Root, name string, flush func(*os.File) error) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	f, err := dir.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(flush(f), f.Close())
 }
 
 // check reads a file from its beginning and compares it with its checksum.
@@ -303,6 +324,18 @@ func remove(dir *os.Root, name string) error {
 }
 
 // IsDiskFull tells whether err is a disk, or a quota of one, that takes no more.
-func IsDiskFull(err error) bool {
+func IsDiskFull(err error) bool { return isDiskFull(runtime.GOOS, err) }
+
+func isDiskFull(system string, err error) bool {
+	var code syscall.Errno
+	if system == "windows" && errors.As(err, &code) {
+		return code == windowsDiskFull || code == windowsHandleDiskFull
+	}
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
+
+// The same numbers mean other things on other systems.
+const (
+	windowsHandleDiskFull = syscall.Errno(39)  // ERROR_HANDLE_DISK_FULL
+	windowsDiskFull       = syscall.Errno(112) // ERROR_DISK_FULL
+)

@@ -228,13 +228,13 @@ func TestChangesUnderway(t *testing.T) {
 	e.must(os.Remove(filepath.Join(in.dir, "vanishes")))
 	open := restless.Open
 	opened := 0
-	restless.Open = func() (*os.File, error) { // every look finds another date
+	restless.Open = func(path string) (*os.File, error) { // every look finds another date
 		opened++
 		at := time.UnixMilli(int64(opened) * 1000)
 		if err := os.Chtimes(filepath.Join(in.dir, "restless"), at, at); err != nil {
 			return nil, err
 		}
-		return open()
+		return open(path)
 	}
 	failed, err := (&client.Sending{Upload: u}).Send(t.Context(), []*client.Source{grows, restless, vanishes, good})
 	e.must(err)

@@ -22,10 +22,17 @@ type Sending struct {
 	Parallel int // parts in flight, 6 if 0
 	Pace     *Pace
 	Watch    Watch
+	// Shared says that others send to the transfer too. Then nothing is taken out
+	// that they may have sent: a path that holds something else fails.
+	Shared bool
 }
 
 // Watch is told of progress, by several goroutines at once. Fields may be nil.
 type Watch struct {
+	// Began is told of a file whose turn has come, and Ended that it is over with
+	// it, whole or not. At no time are there many between the two.
+	Began func(path string, size int64)
+	Ended func(path string)
 	// Moving counts bytes of a file that are on the way, or are compared; they
 	// are taken back with a negative number when they are acknowledged or lost.
 	Moving func(path string, n int64)
@@ -36,6 +43,23 @@ type Watch struct {
 	Done func(path string)
 	// Anew is told of a file that is done again, and why.
 	Anew func(path string, why error)
+}
+
+// fill gives every field something to call.
+func (w *Watch) fill() {
+	for _, f := range []*func(string, int64){&w.Began, &w.Moving, &w.Held} {
+		if *f == nil {
+			*f = func(string, int64) {}
+		}
+	}
+	for _, f := range []*func(string){&w.Ended, &w.Done} {
+		if *f == nil {
+			*f = func(string) {}
+		}
+	}
+	if w.Anew == nil {
+		w.Anew = func(string, error) {}
+	}
 }
 
 // Failure is a file that is not there at the end, and why.
@@ -50,13 +74,17 @@ type Failure struct {
 // date. No two may have the same path.
 func (s *Sending) Send(ctx context.Context, sources []*Source) ([]Failure, error) {
 	s.fill()
-	planned := make(map[string]bool, len(sources))
-	for _, src := range sources {
-		planned[src.Path] = true
-	}
+	all := sources
+	planned := sync.OnceValue(func() map[string]bool {
+		paths := make(map[string]bool, len(all))
+		for _, src := range all {
+			paths[src.Path] = true
+		}
+		return paths
+	})
 	var failed []Failure
 	for round := 1; len(sources) > 0; round++ {
-		r := &sendRound{Sending: s, planned: planned}
+		r := &sendRound{Sending: s, planned: planned, flying: map[*work]bool{}}
 		if err := r.run(ctx, sources); err != nil {
 			return failed, err
 		}
@@ -78,25 +106,16 @@ func (s *Sending) fill() {
 	if s.Parallel <= 0 {
 		s.Parallel = 6
 	}
-	for _, f := range []*func(string, int64){&s.Watch.Moving, &s.Watch.Held} {
-		if *f == nil {
-			*f = func(string, int64) {}
-		}
-	}
-	if s.Watch.Done == nil {
-		s.Watch.Done = func(string) {}
-	}
-	if s.Watch.Anew == nil {
-		s.Watch.Anew = func(string, error) {}
-	}
+	s.Watch.fill()
 }
 
 // sendRound is one pass over sources.
 type sendRound struct {
 	*Sending
-	planned map[string]bool // every path that is ours
+	planned func() map[string]bool // every path that is ours; made when it is needed
 
 	mu     sync.Mutex
+	flying map[*work]bool // begun and not finished
 	failed []Failure
 	again  []retried
 }
@@ -113,26 +132,29 @@ type piece struct {
 }
 
 func (r *sendRound) run(ctx context.Context, sources []*Source) error {
-	works, err := r.declare(ctx, sources)
+	files, err := r.declare(ctx, sources)
 	if err != nil {
 		return err
 	}
-	err = crew(ctx, r.Parallel, r.pieces(works), r.part)
-	for _, w := range works {
+	err = crew(ctx, r.Parallel, r.pieces(files), r.part)
+	for w := range r.flying {
 		w.close()
 	}
 	return err
 }
 
-// pieces are all parts of all files; empty files are done when declared.
-func (r *sendRound) pieces(works []*work) iter.Seq[piece] {
+// pieces are all parts of all files, and one number 0 of a file without parts. A
+// file is forgotten with its last piece.
+func (r *sendRound) pieces(files []declared) iter.Seq[piece] {
 	return func(yield func(piece) bool) {
-		for _, w := range works {
-			if w.file.PartCount == 0 {
-				r.Watch.Done(w.src.Path)
-			}
-			w.left = w.file.PartCount
-			for n := 1; n <= w.file.PartCount; n++ {
+		for i, d := range files {
+			files[i] = declared{}
+			w := &work{declared: d, left: max(1, int(d.parts))}
+			r.mu.Lock()
+			r.flying[w] = true
+			r.mu.Unlock()
+			r.Watch.Began(d.src.Path, d.size)
+			for n := min(1, int(d.parts)); n <= int(d.parts); n++ {
 				if !yield(piece{w, n}) {
 					return
 				}
@@ -162,7 +184,7 @@ func (r *sendRound) part(ctx context.Context, p piece) error {
 
 // carry gets one part to the server, or sees that it is there.
 func (r *sendRound) carry(ctx context.Context, p piece) (acked int64, err error) {
-	if err := p.begin(ctx, r.Upload); err != nil {
+	if err := p.begin(ctx, r.Upload); err != nil || p.n == 0 {
 		return 0, err
 	}
 	section := p.section(p.n)
@@ -172,7 +194,7 @@ func (r *sendRound) carry(ctx context.Context, p piece) (acked int64, err error)
 	if want, held := p.held[p.n]; held && p.recorded(p.n) {
 		err = p.compare(ctx, p.n, want, progress)
 	} else {
-		_, err = r.Upload.PutPart(ctx, p.file.ID, p.n, section, PartOptions{Pace: r.Pace, Progress: progress})
+		_, err = r.Upload.PutPart(ctx, p.id, p.n, section, PartOptions{Pace: r.Pace, Progress: progress})
 	}
 	if err != nil {
 		return 0, err
@@ -183,24 +205,41 @@ func (r *sendRound) carry(ctx context.Context, p piece) (acked int64, err error)
 // finish ends a file of which every part was looked at. One that cannot stand
 // is taken out of the transfer, so that the rest can be completed.
 func (r *sendRound) finish(ctx context.Context, w *work) error {
+	defer r.Watch.Ended(w.src.Path)
+	r.mu.Lock()
+	delete(r.flying, w)
+	r.mu.Unlock()
 	why := w.end()
 	if why == nil {
 		r.Watch.Done(w.src.Path)
 		return nil
 	}
 	r.Watch.Held(w.src.Path, -w.acked)
-	if err := r.Upload.DeleteFile(ctx, w.file.ID); err != nil && !IsCode(err, api.NotFound) {
+	if r.Shared && w.wasSent() {
+		if errors.Is(why, ErrChanged) || errors.Is(why, ErrArrivedOtherwise) {
+			why = ErrOthers
+		}
+		r.fail(w.src, why)
+		return nil
+	}
+	if err := r.Upload.DeleteFile(ctx, w.id); err != nil && !IsCode(err, api.NotFound) {
 		return fmt.Errorf("%s: %w", w.src.Path, err)
+	}
+	var local *LocalError
+	if errors.As(why, &local) && !errors.Is(why, ErrChanged) {
+		r.fail(w.src, why)
+		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var local *LocalError
-	if errors.As(why, &local) && !errors.Is(why, ErrChanged) {
-		r.failed = append(r.failed, Failure{w.src.Path, why})
-	} else {
-		r.again = append(r.again, retried{w.src, why})
-	}
+	r.again = append(r.again, retried{w.src, why})
 	return nil
+}
+
+func (r *sendRound) fail(src *Source, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = append(r.failed, Failure{src.Path, why})
 }
 
 // concernsFile tells whether an error is about one file and leaves the others

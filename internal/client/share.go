@@ -91,14 +91,14 @@ func (s *Share) Archive(ctx context.Context, r Range, w io.Writer) error {
 
 // fetch makes the call for a range, and again for what is left of it.
 func (c *Client) fetch(ctx context.Context, k call, r Range, w io.Writer) error {
-	var t trouble
+	t := &trouble{}
 	for r.Size > 0 {
 		k.header = map[string]string{"Range": fmt.Sprintf("bytes=%d-%d", r.From, r.From+r.Size-1)}
 		if r.IfMatch != "" {
 			k.header["If-Match"] = r.IfMatch
 		}
 		var n int64
-		asked, err := c.try(ctx, k, func(resp *http.Response) (err error) {
+		asked, err := c.try(ctx, k, t, func(resp *http.Response) (err error) {
 			n, err = take(resp, r, w)
 			return err
 		})
@@ -116,9 +116,9 @@ func (c *Client) fetch(ctx context.Context, k call, r Range, w io.Writer) error 
 			return fmt.Errorf("%s: %w", k.what, err)
 		}
 		if n > 0 {
-			t = trouble{}
+			t = &trouble{}
 		}
-		if err := c.wait(ctx, k.what, &t, asked, err); err != nil {
+		if err := c.wait(ctx, k.what, t, asked, err); err != nil {
 			return err
 		}
 	}

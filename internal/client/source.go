@@ -13,13 +13,15 @@ import (
 	"github.com/lenzeye/lenzeye/internal/api"
 )
 
-// Source is a file to send.
+// Source is a file to send. Many are held at once, so it is small.
 type Source struct {
 	Path     string // in the transfer
 	Size     int64
 	Modified time.Time
 	Type     string
-	Open     func() (*os.File, error) // called again for every look at the file
+	// Open opens the file of Path, again for every look at it; one function may
+	// serve many sources. It must not wait, as for the other end of a pipe.
+	Open func(path string) (*os.File, error)
 }
 
 // declaration is the source as it is declared.
@@ -34,7 +36,7 @@ func (s *Source) declaration() api.NewFile {
 // open opens the source as it was when it was looked at, or returns ErrChanged
 // with the source brought up to date.
 func (s *Source) open() (*os.File, error) {
-	f, err := s.Open()
+	f, err := s.Open(s.Path)
 	if err != nil {
 		return nil, &LocalError{err}
 	}
@@ -55,26 +57,52 @@ func (s *Source) open() (*os.File, error) {
 	return f, nil
 }
 
+// declared is a source that stands in the transfer and waits for its turn. There
+// can be very many of them.
+type declared struct {
+	src      *Source
+	id       string
+	size     int64 // as declared; that of the source follows the file
+	partSize int64
+	received [][2]int // runs of recorded parts, unless all are
+	parts    int32
+	crc      api.CRC32 // of the whole, if hasCRC
+	hasCRC   bool
+	all      bool // every part is recorded
+	damaged  bool
+}
+
+func declaredFrom(src *Source, f api.File) declared {
+	d := declared{src: src, id: f.ID, size: f.Size, partSize: f.PartSize, parts: int32(f.PartCount),
+		all: f.State == "stored" || f.State == "sealing", damaged: f.State == "damaged"}
+	if !d.all {
+		d.received = f.Received
+	}
+	if f.State == "stored" && f.CRC32 != nil {
+		d.crc, d.hasCRC = *f.CRC32, true
+	}
+	return d
+}
+
 // work is a source on its way.
 type work struct {
-	src  *Source
-	file api.File
+	declared
 
 	mu     sync.Mutex
 	opened bool
 	f      *os.File
 	held   map[int]api.CRC32 // the recorded parts, when there are any
 	err    error             // why the file cannot stand as it is; the first counts
-	left   int               // parts that are not looked at yet
+	left   int               // pieces that are not looked at yet
 	acked  int64             // bytes that the server holds
 }
 
 // recorded tells whether the server says that it holds a part.
-func (w *work) recorded(n int) bool {
-	if w.file.State == "stored" || w.file.State == "sealing" {
+func (d *declared) recorded(n int) bool {
+	if d.all {
 		return true
 	}
-	for _, run := range w.file.Received {
+	for _, run := range d.received {
 		if n >= run[0] && n <= run[1] {
 			return true
 		}
@@ -82,10 +110,13 @@ func (w *work) recorded(n int) bool {
 	return false
 }
 
+// wasSent tells whether somebody had sent of the file when it was declared.
+func (d *declared) wasSent() bool { return d.all || d.damaged || len(d.received) > 0 }
+
 // section is the n-th part of the open file.
 func (w *work) section(n int) *io.SectionReader {
-	from := int64(n-1) * w.file.PartSize
-	return io.NewSectionReader(w.f, from, min(w.file.PartSize, w.file.Size-from))
+	from := int64(n-1) * w.partSize
+	return io.NewSectionReader(w.f, from, min(w.partSize, w.size-from))
 }
 
 // begin opens the file and asks for what the server holds of it, once for all
@@ -101,12 +132,13 @@ func (w *work) begin(ctx context.Context, u *Upload) error {
 		return w.err
 	}
 	switch {
-	case w.file.State == "damaged":
+	case w.damaged:
 		w.err = ErrArrivedOtherwise
-	case w.file.State == "stored" && w.file.PartCount == 1 && w.file.CRC32 != nil:
-		w.held = map[int]api.CRC32{1: *w.file.CRC32}
-	case w.file.State != "receiving" || len(w.file.Received) > 0:
-		w.held, w.err = u.Parts(ctx, w.file.ID)
+	case w.parts == 0: // nothing to compare
+	case w.hasCRC && w.parts == 1:
+		w.held = map[int]api.CRC32{1: w.crc}
+	case w.all || len(w.received) > 0:
+		w.held, w.err = u.Parts(ctx, w.id)
 	}
 	return w.err
 }
@@ -120,7 +152,7 @@ func (w *work) fail(err error) {
 	}
 }
 
-// done counts a part off, and tells whether it was the last one.
+// done counts a piece off, and tells whether it was the last one.
 func (w *work) done(bytes int64) (last bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

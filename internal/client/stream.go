@@ -17,18 +17,22 @@ import (
 // is a *LocalError.
 func (s *Sending) Stream(ctx context.Context, src *Source, r io.Reader, spool *os.File) error {
 	s.fill()
-	round := &sendRound{Sending: s, planned: map[string]bool{src.Path: true}}
-	works, err := round.declare(ctx, []*Source{src})
+	round := &sendRound{Sending: s, planned: func() map[string]bool {
+		return map[string]bool{src.Path: true}
+	}}
+	files, err := round.declare(ctx, []*Source{src})
 	if err != nil {
 		return err
 	}
 	if len(round.failed) > 0 {
 		return round.failed[0].Err
 	}
-	w := works[0]
+	w := &files[0]
+	s.Watch.Began(src.Path, src.Size)
+	defer s.Watch.Ended(src.Path)
 	if err := s.streamParts(ctx, w, r, spool); err != nil {
 		if local := (*LocalError)(nil); errors.As(err, &local) {
-			err = errors.Join(err, s.Upload.DeleteFile(ctx, w.file.ID))
+			err = errors.Join(err, s.Upload.DeleteFile(ctx, w.id))
 		}
 		return err
 	}
@@ -36,23 +40,23 @@ func (s *Sending) Stream(ctx context.Context, src *Source, r io.Reader, spool *o
 	return nil
 }
 
-func (s *Sending) streamParts(ctx context.Context, w *work, r io.Reader, spool *os.File) error {
-	left := w.file.Size
-	for n := 1; n <= w.file.PartCount; n++ {
-		size := min(left, w.file.PartSize)
+func (s *Sending) streamParts(ctx context.Context, w *declared, r io.Reader, spool *os.File) error {
+	left := w.size
+	for n := 1; n <= int(w.parts); n++ {
+		size := min(left, w.partSize)
 		if _, err := spool.Seek(0, io.SeekStart); err != nil {
 			return &LocalError{err}
 		}
 		got, err := io.CopyN(spool, r, size)
 		left -= got
 		if errors.Is(err, io.EOF) {
-			err = fmt.Errorf("the input ended after %d bytes of %d", w.file.Size-left, w.file.Size)
+			err = fmt.Errorf("the input ended after %d bytes of %d", w.size-left, w.size)
 		}
 		if err != nil {
 			return &LocalError{err}
 		}
 		var moving int64
-		_, err = s.Upload.PutPart(ctx, w.file.ID, n, io.NewSectionReader(spool, 0, size), PartOptions{
+		_, err = s.Upload.PutPart(ctx, w.id, n, io.NewSectionReader(spool, 0, size), PartOptions{
 			Pace: s.Pace, Progress: func(n int64) { moving += n; s.Watch.Moving(w.src.Path, n) },
 		})
 		s.Watch.Moving(w.src.Path, -moving)
@@ -62,7 +66,7 @@ func (s *Sending) streamParts(ctx context.Context, w *work, r io.Reader, spool *
 		s.Watch.Held(w.src.Path, size)
 	}
 	if n, _ := r.Read(make([]byte, 1)); n > 0 { // how the input ends is all the same now
-		return &LocalError{fmt.Errorf("the input is longer than %d bytes", w.file.Size)}
+		return &LocalError{fmt.Errorf("the input is longer than %d bytes", w.size)}
 	}
 	return nil
 }
