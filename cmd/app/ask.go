@@ -105,8 +105,11 @@ func (inv *invocation) newClient(base string, o client.Options) (*client.Client,
 }
 
 // blame makes what the server refuses for reasons of the caller the caller's to
-// mend: statuses from 300 to 499.
+// mend: statuses from 300 to 499, but for files that are not all there yet.
 func blame(err error) error {
+	if client.IsCode(err, api.TransferIncomplete, api.StillSealing, api.FileNotReady) {
+		return err
+	}
 	var p *api.Problem
 	var s *client.StatusError
 	status := 0

@@ -26,6 +26,7 @@ type getFlags struct {
 	limit           string
 	parallel        int
 	patience        time.Duration
+	firstPatience   time.Duration // 0 unless asked for
 	list, json      bool
 }
 
@@ -56,7 +57,10 @@ the code again nor counts as a second download.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return get(cmd.Context(), inv, f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.firstPatience = patienceAsked(cmd)
+			return get(cmd.Context(), inv, f, args[0])
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.code, "code", "", "the code of the link; asked for on a terminal")
@@ -64,7 +68,7 @@ the code again nor counts as a second download.`,
 	flags.StringVar(&f.only, "only", "", "only files or folders whose path or name matches this `GLOB`")
 	flags.StringVar(&f.limit, "limit", "", "at most so much a second, like 20MB/s")
 	flags.IntVar(&f.parallel, "parallel", 6, "requests in flight, 1 to 32")
-	flags.DurationVar(&f.patience, "patience", 5*time.Minute, "how long to try again while the server does not answer")
+	flags.DurationVar(&f.patience, "patience", 5*time.Minute, patienceHelp)
 	flags.BoolVar(&f.list, "list", false, "list the files and fetch none")
 	flags.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd
@@ -96,7 +100,7 @@ func get(ctx context.Context, inv *invocation, f getFlags, address string) error
 		return err
 	}
 	r := &getRun{inv: inv, flags: f, pace: client.NewPace(rate), state: inv.state("get", base, token)}
-	c, err := inv.newClient(base, client.Options{Patience: f.patience, Retrying: r.retrying})
+	c, err := inv.newClient(base, client.Options{Patience: f.patience, FirstPatience: f.firstPatience, Retrying: r.retrying})
 	if err != nil {
 		return err
 	}
@@ -242,9 +246,9 @@ func (r *getRun) fetch(ctx context.Context, files []client.Wanted) error {
 		return userError{fmt.Errorf("open the folder: %w", err)}
 	}
 	defer dir.Close()
-	sizes := make(map[string]int64, len(files))
+	bytes := int64(0)
 	for _, f := range files {
-		sizes[f.Path] = f.Size
+		bytes += f.Size
 		if f.Name != f.Path {
 			r.say("%s: called %s here", f.Path, f.Name)
 		}
@@ -254,7 +258,7 @@ func (r *getRun) fetch(ctx context.Context, files []client.Wanted) error {
 		return err
 	}
 	defer unlock()
-	failed, err := r.work(ctx, dir, files, sizes)
+	failed, err := r.work(ctx, dir, files, bytes)
 	switch {
 	case client.IsDiskFull(err):
 		return fmt.Errorf("the disk of %s is full: make room and run the same command again, what has arrived is kept (%w)", r.flags.out, err)
@@ -282,8 +286,8 @@ func (r *getRun) alone() (unlock func(), err error) {
 	return r.inv.state("into", r.state.path, into).lock("fetches this into " + r.flags.out)
 }
 
-func (r *getRun) work(ctx context.Context, dir *os.Root, files []client.Wanted, sizes map[string]int64) ([]client.Failure, error) {
-	r.show = newProgress(r.inv.io.err, r.flags.json, sizes)
+func (r *getRun) work(ctx context.Context, dir *os.Root, files []client.Wanted, bytes int64) ([]client.Failure, error) {
+	r.show = newProgress(r.inv.io.err, r.flags.json, len(files), bytes)
 	defer func() {
 		r.show.close()
 		r.show = nil

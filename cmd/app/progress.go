@@ -16,7 +16,7 @@ import (
 const (
 	plainEvery  = 5 * time.Second // between lines where nobody watches
 	rateWindow  = 10              // seconds over which the rate is measured
-	ownBarFrom  = 1 << 20         // bytes of a file that gets a bar of its own
+	ownBarAfter = 400 * time.Millisecond
 	maxOwnBars  = 12
 	barNameSize = 32
 )
@@ -24,6 +24,9 @@ const (
 // progress shows people how far a sending or fetching is: bars on a terminal,
 // a line now and then elsewhere, nothing when quiet. What it counts as done is
 // what the other side holds for certain.
+//
+// The bars' own loop asks for line while it draws, and every call of theirs waits
+// for that loop: none is made while mu is held.
 type progress struct {
 	out   io.Writer
 	now   func() time.Time
@@ -32,42 +35,56 @@ type progress struct {
 	total *mpb.Bar
 
 	mu          sync.Mutex
+	plain       bool // lines, since there are no bars or the terminal is gone
 	bytes, held int64
 	onTheWay    int64
 	files, done int
-	sizes       map[string]int64
-	own         map[string]*ownBar
+	flying      map[string]*flight
+	ownBars     int
 	samples     []sample
 	said        time.Time
 }
 
-type ownBar struct {
-	bar          *mpb.Bar
-	held, moving int64
+// flight is a file under way. It gets a bar of its own when it takes a while.
+type flight struct {
+	size, held, moving int64
+	since              time.Time // when its first byte moved
+	hasBar             bool      // or is about to get it
+	bar                *mpb.Bar
 }
+
+// current is where the bar stands. It never reaches the end by itself, since a
+// bar that did is gone.
+func (f *flight) current() int64 { return max(0, min(f.held+f.moving, f.size-1)) }
 
 type sample struct {
 	at    time.Time
 	moved int64
 }
 
-// newProgress begins to show. sizes are the files by path.
-func newProgress(out io.Writer, quiet bool, sizes map[string]int64) *progress {
-	p := &progress{out: out, now: time.Now, quiet: quiet, sizes: sizes, files: len(sizes), own: map[string]*ownBar{}}
-	for _, n := range sizes {
-		p.bytes += n
-	}
+// newProgress begins to show so many files and bytes.
+func newProgress(out io.Writer, quiet bool, files int, bytes int64) *progress {
+	p := &progress{out: out, now: time.Now, quiet: quiet, plain: !quiet, files: files, bytes: bytes, flying: map[string]*flight{}}
 	p.said = p.now()
 	if !quiet && isTerminal(out) {
-		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40), mpb.WithAutoRefresh())
-		p.total = p.bars.New(max(1, p.bytes), mpb.BarStyle(), mpb.BarPriority(1<<20),
-			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.line() })))
+		p.draw(mpb.New(mpb.WithOutput(out), mpb.WithWidth(40), mpb.WithAutoRefresh()))
 	}
 	return p
 }
 
+// draw shows bars from now on.
+func (p *progress) draw(bars *mpb.Progress) {
+	total, err := bars.Add(max(1, p.bytes), mpb.BarStyle().Build(), mpb.BarPriority(1<<20),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.line() })))
+	if err == nil {
+		p.bars, p.total, p.plain = bars, total, false
+	}
+}
+
 func (p *progress) watch() client.Watch {
 	return client.Watch{
+		Began:  p.began,
+		Ended:  p.ended,
 		Moving: p.moving,
 		Held:   p.arrived,
 		Done:   p.finished,
@@ -88,60 +105,106 @@ func (p *progress) say(format string, args ...any) {
 	fmt.Fprint(p.out, line)
 }
 
+func (p *progress) began(path string, size int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.flying[path] = &flight{size: size}
+}
+
+func (p *progress) ended(path string) {
+	p.mu.Lock()
+	f := p.flying[path]
+	delete(p.flying, path)
+	var bar *mpb.Bar
+	if f != nil && f.hasBar {
+		p.ownBars--
+		bar = f.bar
+	}
+	p.mu.Unlock()
+	if bar != nil {
+		bar.Abort(true)
+	}
+}
+
 func (p *progress) moving(path string, n int64) {
 	p.mu.Lock()
 	p.onTheWay += n
-	b := p.own[path]
-	if p.bars != nil && b == nil && n > 0 && p.sizes[path] >= ownBarFrom && len(p.own) < maxOwnBars {
-		b = &ownBar{bar: p.bars.New(p.sizes[path], mpb.BarStyle(), mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name(shorten(path), decor.WC{W: barNameSize, C: decor.DindentRight})),
-			mpb.AppendDecorators(decor.Percentage()))}
-		p.own[path] = b
+	f := p.flying[path]
+	if f == nil {
+		p.mu.Unlock()
+		return
 	}
+	now := p.now()
+	if f.since.IsZero() {
+		f.since = now
+	}
+	f.moving += n
+	due := p.bars != nil && !p.plain && !f.hasBar && n > 0 && now.Sub(f.since) >= ownBarAfter && p.ownBars < maxOwnBars
+	if due {
+		f.hasBar = true
+		p.ownBars++
+	}
+	bar, current := f.bar, f.current()
 	p.mu.Unlock()
-	p.draw(b, 0, n)
+	switch {
+	case due:
+		p.addBar(path, f)
+	case bar != nil:
+		bar.SetCurrent(current)
+	}
+}
+
+// addBar gives a file a bar, unless it has ended meanwhile. Bars that can be drawn
+// no more, as on a terminal that was closed, give way to lines.
+func (p *progress) addBar(path string, f *flight) {
+	bar, err := p.bars.Add(f.size, mpb.BarStyle().Build(), mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(shorten(path), decor.WC{W: barNameSize, C: decor.DindentRight})),
+		mpb.AppendDecorators(decor.Percentage()))
+	p.mu.Lock()
+	if err != nil {
+		p.plain = true
+		p.mu.Unlock()
+		return
+	}
+	f.bar = bar
+	over, current := p.flying[path] != f, f.current()
+	p.mu.Unlock()
+	bar.SetCurrent(current)
+	if over {
+		bar.Abort(true)
+	}
 }
 
 func (p *progress) arrived(path string, n int64) {
 	p.mu.Lock()
 	p.held += n
-	held, b := p.held, p.own[path]
-	plain := p.bars == nil && !p.quiet && p.now().Sub(p.said) >= plainEvery
-	if plain {
+	held := p.held
+	var bar *mpb.Bar
+	var current int64
+	if f := p.flying[path]; f != nil {
+		f.held += n
+		bar, current = f.bar, f.current()
+	}
+	due := p.plain && p.now().Sub(p.said) >= plainEvery
+	if due {
 		p.said = p.now()
 	}
 	p.mu.Unlock()
-	p.draw(b, n, 0)
-	if p.total != nil {
-		p.total.SetCurrent(min(held, max(0, p.bytes-1))) // the end is told by close
+	if bar != nil {
+		bar.SetCurrent(current)
 	}
-	if plain {
+	if p.total != nil {
+		p.total.SetCurrent(max(0, min(held, p.bytes-1))) // the end is told by close
+	}
+	if due {
 		p.say("%s", p.line())
 	}
 }
 
-// draw moves a file's own bar. It never reaches the end by itself, since a bar
-// that did is gone.
-func (p *progress) draw(b *ownBar, held, moving int64) {
-	if b == nil {
-		return
-	}
+func (p *progress) finished(string) {
 	p.mu.Lock()
-	b.held, b.moving = b.held+held, b.moving+moving
-	n := b.held + b.moving
-	p.mu.Unlock()
-	b.bar.SetCurrent(max(0, n))
-}
-
-func (p *progress) finished(path string) {
-	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.done++
-	b := p.own[path]
-	delete(p.own, path)
-	p.mu.Unlock()
-	if b != nil {
-		b.bar.Abort(true)
-	}
 }
 
 // close ends the bars and leaves the last line standing.
@@ -149,12 +212,17 @@ func (p *progress) close() {
 	if p.bars == nil {
 		return
 	}
+	var open []*mpb.Bar
 	p.mu.Lock()
-	own := p.own
-	p.own = map[string]*ownBar{}
+	for _, f := range p.flying {
+		if f.bar != nil {
+			open = append(open, f.bar)
+		}
+	}
+	p.flying = map[string]*flight{}
 	p.mu.Unlock()
-	for _, b := range own {
-		b.bar.Abort(true)
+	for _, bar := range open {
+		bar.Abort(true)
 	}
 	p.total.Abort(false)
 	p.bars.Wait()

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 			"arrived":   cmdArrived,
 			"fixedaddr": cmdFixedAddr,
 			"smalldisk": cmdSmallDisk,
+			"ordinary":  cmdOrdinary,
 		},
 	})
 }

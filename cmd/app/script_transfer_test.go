@@ -91,19 +91,30 @@ func cmdFixedAddr(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Fatalf("no free port")
 }
 
-// cmdSmallDisk runs a command that has to fail with a folder on a disk of a
-// megabyte: smalldisk DIR COMMAND …. Where nobody may mount one, the largest file
-// is a megabyte instead.
+// cmdSmallDisk runs a command twice with a folder on a disk of nine megabytes, which
+// has to be too small the first time, with exit code 1, and has grown by the second,
+// which has to succeed: smalldisk DIR COMMAND …. What the folder held between the
+// two is in DIR.between, and in the end in DIR.after. Where nobody may mount a disk,
+// the largest file is as small instead.
 func cmdSmallDisk(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o755))
-	mount := `mount -t tmpfs -o size=1m none "$0" && exec "$@"`
-	sandbox := []string{"unshare", "-rm", "sh", "-c"}
-	if exec.Command(sandbox[0], append(sandbox[1:], mount, dir, "true")...).Run() != nil {
-		sandbox, mount = []string{"sh", "-c"}, `ulimit -f 1024; exec "$@"`
+	const mount = `mount -t tmpfs -o size=9m none "$0"`
+	sandbox, small, grow := []string{"unshare", "-rm", "sh", "-c"}, mount+` && "$@"`, `mount -o remount,size=64m "$0"`
+	if exec.Command(sandbox[0], append(sandbox[1:], mount, dir)...).Run() != nil {
+		sandbox, small, grow = []string{"sh", "-c"}, `prlimit --fsize=9437184 "$@"`, "true"
 	}
-	command := append(append(sandbox, mount, dir), args[1:]...)
-	if ts.Exec(command[0], command[1:]...) == nil {
-		ts.Fatalf("%v succeeded on a disk of a megabyte", args[1:])
+	story := small + `; code=$?; [ $code = 1 ] || { echo "exit code $code on a small disk" >&2; exit 1; }
+		cp -r "$0" "$0.between" && ` + grow + ` && "$@" && cp -r "$0" "$0.after"`
+	command := append(append(sandbox, story, dir), args[1:]...)
+	ts.Check(ts.Exec(command[0], command[1:]...))
+}
+
+// cmdOrdinary is exits for a user who feels permissions, as root does not: without
+// the right to read everything.
+func cmdOrdinary(ts *testscript.TestScript, neg bool, args []string) {
+	if os.Geteuid() == 0 {
+		args = append([]string{args[0], "setpriv", "--bounding-set", "-dac_override,-dac_read_search"}, args[1:]...)
 	}
+	cmdExits(ts, neg, args)
 }

@@ -21,6 +21,7 @@ type sendFlags struct {
 	name, size, limit, receipt  string
 	parallel                    int
 	patience                    time.Duration
+	firstPatience               time.Duration // 0 unless asked for
 	all, json                   bool
 }
 
@@ -53,7 +54,10 @@ reads all files once more after sending, some 1 GB a second from a fast disk.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return send(cmd.Context(), inv, f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.firstPatience = patienceAsked(cmd)
+			return send(cmd.Context(), inv, f, args)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "the upload link, `URL`")
@@ -64,7 +68,7 @@ reads all files once more after sending, some 1 GB a second from a fast disk.`,
 	flags.StringVar(&f.size, "size", "", "the exact size of the standard input, like 1048576 or 20GB")
 	flags.StringVar(&f.limit, "limit", "", "at most so much a second, like 20MB/s")
 	flags.IntVar(&f.parallel, "parallel", 6, "parts in flight, 1 to 32")
-	flags.DurationVar(&f.patience, "patience", 5*time.Minute, "how long to try again while the server does not answer")
+	flags.DurationVar(&f.patience, "patience", 5*time.Minute, patienceHelp)
 	flags.StringVar(&f.receipt, "receipt", "", "write a receipt to this `FILE`")
 	flags.BoolVar(&f.all, "all", false, "also what operating systems leave behind, like .DS_Store")
 	flags.BoolVar(&f.json, "json", false, "print JSON")
@@ -103,7 +107,7 @@ func send(ctx context.Context, inv *invocation, f sendFlags, paths []string) err
 	roots := slices.Clone(r.plan.roots)
 	slices.Sort(roots)
 	r.state = inv.state("send", append([]string{link.Base, link.Slug}, roots...)...)
-	if r.client, err = inv.newClient(link.Base, client.Options{Patience: f.patience, Retrying: r.retrying}); err != nil {
+	if r.client, err = inv.newClient(link.Base, client.Options{Patience: f.patience, FirstPatience: f.firstPatience, Retrying: r.retrying}); err != nil {
 		return err
 	}
 	if link.TransferID == "" { // else several may send to the one transfer, each its own
@@ -114,6 +118,17 @@ func send(ctx context.Context, inv *invocation, f sendFlags, paths []string) err
 		defer unlock()
 	}
 	return r.run(ctx, input)
+}
+
+const patienceHelp = "how long to try again while nothing moves; before the server's first answer 10s, unless this is given"
+
+// patienceAsked is the --patience that was typed, 0 if none was: then an address
+// on which nobody ever answers is soon given up.
+func patienceAsked(cmd *cobra.Command) time.Duration {
+	if d, err := cmd.Flags().GetDuration("patience"); err == nil && cmd.Flags().Changed("patience") {
+		return d
+	}
+	return 0
 }
 
 // parseLimit reads 20MB/s as bytes a second; empty is 0, no limit.

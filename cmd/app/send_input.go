@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
+	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/lenzeye/lenzeye/internal/client"
 	"github.com/lenzeye/lenzeye/internal/config"
@@ -18,8 +19,9 @@ import (
 type sendInput struct {
 	isInput bool
 	stream  io.Reader // with --size: the input itself
+	input   *io.PipeReader
 	sum     hash.Hash // of the stream, as it goes by
-	file    *os.File  // with --size: one part at a time; without: all of it
+	file    *tempFile // with --size: one part at a time; without: all of it
 	source  *client.Source
 }
 
@@ -39,12 +41,12 @@ func (r *sendRun) readInput(ctx context.Context, paths []string) (*sendInput, er
 	if err := checkInputName(r.flags.name); err != nil {
 		return in, err
 	}
-	file, err := os.CreateTemp("", "lenzeye-send-*")
+	file, err := newTempFile()
 	if err != nil {
 		return in, fmt.Errorf("make a temporary file: %w", err)
 	}
-	in.isInput, in.file = true, file
-	in.source = &client.Source{Path: r.flags.name, Modified: r.now()}
+	in.isInput, in.file, in.input = true, file, interruptible(ctx, r.inv.io.in)
+	in.source = &client.Source{Path: r.flags.name, Modified: r.now(), Open: file.again}
 	if err := in.fill(ctx, r); err != nil {
 		in.close()
 		return in, err
@@ -59,21 +61,45 @@ func (in *sendInput) fill(ctx context.Context, r *sendRun) error {
 			return userError{fmt.Errorf("--size %s: %w", r.flags.size, err)}
 		}
 		in.source.Size, in.sum = int64(size), sha256.New()
-		in.stream = io.TeeReader(readerUntil{ctx, r.inv.io.in}, in.sum)
+		in.stream = io.TeeReader(in.input, in.sum)
 		fmt.Fprintln(r.inv.io.err, "The standard input is sent as it comes: if this ends early, it cannot go on in a second run.")
 		return nil
 	}
-	if _, err := io.Copy(in.file, readerUntil{ctx, r.inv.io.in}); err != nil {
-		return fmt.Errorf("read the standard input into %s: %w", in.file.Name(), err)
+	if _, err := io.Copy(in.file, in.input); err != nil {
+		return fmt.Errorf("keep the standard input in %s: %w", filepath.Dir(in.file.Name()), err)
 	}
+	return in.look()
+}
+
+// look takes size and date from the temporary file.
+func (in *sendInput) look() error {
 	info, err := in.file.Stat()
 	if err != nil {
 		return fmt.Errorf("read the standard input: %w", err)
 	}
-	name := in.file.Name()
 	in.source.Size, in.source.Modified = info.Size(), info.ModTime()
-	in.source.Open = func() (*os.File, error) { return os.Open(name) }
 	return nil
+}
+
+// date is what the input's date has to be in a later run, nil if it has none to
+// keep.
+func (in *sendInput) date() *time.Time {
+	if !in.isInput || in.stream != nil {
+		return nil
+	}
+	return &in.source.Modified
+}
+
+// keepDate gives the input the date that it had in an earlier run, since the path,
+// size and date tell the server which file this is. Its bytes are compared anyway.
+func (in *sendInput) keepDate(kept *time.Time) error {
+	if kept == nil || in.date() == nil {
+		return nil
+	}
+	if err := in.file.setDate(*kept); err != nil {
+		return fmt.Errorf("go on with the standard input: %w", err)
+	}
+	return in.look()
 }
 
 // plan is the input as the only file of a sending.
@@ -83,9 +109,19 @@ func (in *sendInput) plan() *sendPlan {
 
 func (in *sendInput) close() {
 	if in.file != nil {
-		_ = in.file.Close() // what it held has been sent, or is lost anyway
-		_ = os.Remove(in.file.Name())
+		in.file.remove()
 	}
+}
+
+// interruptible reads from r until ctx ends, also while r is silent.
+func interruptible(ctx context.Context, r io.Reader) *io.PipeReader {
+	out, in := io.Pipe()
+	go func() { // ends with the process, since such a read cannot be ended
+		_, err := io.Copy(in, r)
+		_ = in.CloseWithError(err) // never fails; without an error it is the end
+	}()
+	context.AfterFunc(ctx, func() { _ = in.CloseWithError(ctx.Err()) }) // never fails
+	return out
 }
 
 // readerUntil ends reading when ctx ends, at the latest with the next bytes.

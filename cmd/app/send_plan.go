@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"mime"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/lenzeye/lenzeye/internal/client"
 	"github.com/lenzeye/lenzeye/internal/names"
@@ -18,17 +20,19 @@ import (
 
 // sendPlan is what will be sent, and what will not and why.
 type sendPlan struct {
-	sources []*client.Source
+	sources []*client.Source // sorted by path
 	left    []client.Failure // unreadable, vanished, special, leading elsewhere
 	junk    []string         // files that only an operating system wants
+	empty   []string         // folders with nothing in them
 	roots   []string         // absolute, as given
 	closers []*os.Root
+	media   map[string]string // types by the endings of names
 }
 
 // planSend looks at everything below paths. Links are followed only where they
 // stay inside the folder that was given.
 func planSend(ctx context.Context, paths []string, all bool) (*sendPlan, error) {
-	p := &sendPlan{}
+	p := &sendPlan{media: map[string]string{}}
 	taken := map[string]string{}
 	for _, given := range paths {
 		abs, err := filepath.Abs(given)
@@ -53,6 +57,7 @@ func planSend(ctx context.Context, paths []string, all bool) (*sendPlan, error) 
 			return p, err
 		}
 	}
+	slices.SortFunc(p.sources, func(a, b *client.Source) int { return strings.Compare(a.Path, b.Path) })
 	return p, nil
 }
 
@@ -62,12 +67,20 @@ func (p *sendPlan) close() {
 	}
 }
 
-func (p *sendPlan) sizes() map[string]int64 {
-	sizes := make(map[string]int64, len(p.sources))
-	for _, s := range p.sources {
-		sizes[s.Path] = s.Size
+// find gives the source of a path, and where it stands; nil and -1 if there is none.
+func (p *sendPlan) find(name string) (*client.Source, int) {
+	i, ok := slices.BinarySearchFunc(p.sources, name, func(s *client.Source, name string) int { return strings.Compare(s.Path, name) })
+	if !ok {
+		return nil, -1
 	}
-	return sizes
+	return p.sources[i], i
+}
+
+func (p *sendPlan) bytes() (n int64) {
+	for _, s := range p.sources {
+		n += s.Size
+	}
+	return n
 }
 
 // walk goes through one of the given paths.
@@ -76,90 +89,176 @@ type walk struct {
 	ctx  context.Context
 	all  bool
 	dir  *os.Root
-	base string // of every path in the transfer
+	real string // where dir is, without links
+}
+
+// place is a file or folder that the walk has come to.
+type place struct {
+	name string // below the folder that was given
+	as   string // in the transfer
+	open func(as string) (*os.File, error)
+}
+
+func (p place) below(name string) place {
+	return place{name: path.Join(p.name, name), as: path.Join(p.as, name), open: p.open}
+}
+
+// at is a place from which everything below is opened by one function, so that
+// nothing has to be kept for each file but its path.
+func (w *walk) at(name, as string) place {
+	dir := w.dir
+	return place{name: name, as: as, open: func(path string) (*os.File, error) {
+		return openNow(dir, name+strings.TrimPrefix(path, as))
+	}}
+}
+
+// openNow opens without waiting for a writer, should there be a pipe by now.
+func openNow(dir *os.Root, name string) (*os.File, error) {
+	f, err := dir.OpenFile(path.Clean(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	return f, reason(err)
 }
 
 func (w *walk) root(abs, name string, info fs.FileInfo) error {
-	folder, below := abs, "."
-	if !info.IsDir() {
-		resolved, err := filepath.EvalSymlinks(abs)
-		if err != nil {
-			return userError{fmt.Errorf("cannot send %s: %w", abs, reason(err))}
-		}
-		folder, below = filepath.Split(resolved)
-	}
-	dir, err := os.OpenRoot(folder)
+	resolved, err := filepath.EvalSymlinks(abs)
 	if err != nil {
 		return userError{fmt.Errorf("cannot send %s: %w", abs, reason(err))}
 	}
-	w.dir, w.base = dir, name
+	below := "."
+	if !info.IsDir() {
+		resolved, below = filepath.Split(resolved)
+	}
+	dir, err := os.OpenRoot(resolved)
+	if err != nil {
+		return userError{fmt.Errorf("cannot send %s: %w", abs, reason(err))}
+	}
+	w.dir, w.real = dir, filepath.Clean(resolved)
 	w.plan.closers = append(w.plan.closers, dir)
 	if info.IsDir() {
-		return w.folder(below, []fs.FileInfo{info})
+		return w.folder(w.at(below, name), []fs.FileInfo{info})
 	}
-	w.file(below, name, info)
+	w.file(w.at(below, name), info)
 	return nil
 }
 
-// pathOf is what a name below the folder is called in the transfer.
-func (w *walk) pathOf(name string) string { return path.Join(w.base, name) }
+// subfolder is a folder that is looked into when the one around it is closed again.
+type subfolder struct {
+	place
+	info fs.FileInfo
+}
 
 // folder takes all of a folder. above are the folders around it and itself, so
 // that a link in a circle is seen.
-func (w *walk) folder(name string, above []fs.FileInfo) error {
-	if err := w.ctx.Err(); err != nil {
+func (w *walk) folder(in place, above []fs.FileInfo) error {
+	folders, err := w.entries(in)
+	if err != nil {
 		return err
 	}
-	entries, err := fs.ReadDir(w.dir.FS(), name)
-	if err != nil {
-		w.leave(w.pathOf(name), err)
-	}
-	for _, e := range entries {
-		inside := path.Join(name, e.Name())
-		if !w.all && isJunk(e.Name()) {
-			w.plan.junk = append(w.plan.junk, w.pathOf(inside))
+	for _, f := range folders {
+		if slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, f.info) }) {
+			w.leave(f.as, errors.New("the link leads back to a folder around it"))
 			continue
 		}
-		info, err := w.dir.Stat(inside) // follows links, and refuses those that lead out
-		if err != nil {
-			if e.Type()&fs.ModeSymlink != 0 && !errors.Is(err, fs.ErrNotExist) {
-				err = errors.New("the link leads out of the folder")
-			}
-			w.leave(w.pathOf(inside), err)
-			continue
-		}
-		switch {
-		case !info.IsDir():
-			w.file(inside, w.pathOf(inside), info)
-		case slices.ContainsFunc(above, func(f fs.FileInfo) bool { return os.SameFile(f, info) }):
-			w.leave(w.pathOf(inside), errors.New("the link leads back to a folder around it"))
-		default:
-			if err := w.folder(inside, append(above[:len(above):len(above)], info)); err != nil {
-				return err
-			}
+		if err := w.folder(f.place, append(above[:len(above):len(above)], f.info)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (w *walk) file(name, as string, info fs.FileInfo) {
+// entries takes the files of a folder, some at a time, and returns its folders.
+func (w *walk) entries(in place) (folders []subfolder, err error) {
+	dir, err := openNow(w.dir, in.name)
+	if err != nil {
+		w.leave(in.as, err)
+		return nil, w.ctx.Err()
+	}
+	defer dir.Close()
+	for more := false; ; more = true {
+		some, err := dir.ReadDir(256)
+		for _, e := range some {
+			if f, ok := w.entry(in, e); ok {
+				folders = append(folders, f)
+			}
+		}
+		switch {
+		case w.ctx.Err() != nil:
+			return nil, w.ctx.Err()
+		case errors.Is(err, io.EOF) && !more:
+			w.plan.empty = append(w.plan.empty, in.as)
+			return nil, nil
+		case errors.Is(err, io.EOF):
+			return folders, nil
+		case err != nil:
+			w.leave(in.as, err)
+			return folders, nil
+		}
+	}
+}
+
+// entry takes a file, or says that there is a folder to look into.
+func (w *walk) entry(in place, e fs.DirEntry) (folder subfolder, ok bool) {
+	inside := in.below(e.Name())
+	if !w.all && isJunk(e.Name()) {
+		w.plan.junk = append(w.plan.junk, inside.as)
+		return subfolder{}, false
+	}
+	info, err := w.dir.Stat(inside.name) // follows links, and refuses those that lead out
+	if err != nil && e.Type()&fs.ModeSymlink != 0 {
+		inside, info, err = w.follow(inside)
+	}
+	switch {
+	case err != nil:
+		w.leave(inside.as, err)
+	case info.IsDir():
+		return subfolder{inside, info}, true
+	default:
+		w.file(inside, info)
+	}
+	return subfolder{}, false
+}
+
+// follow looks where a link leads that the folder refuses to follow: one with an
+// absolute path may still lead to a place inside.
+func (w *walk) follow(link place) (place, fs.FileInfo, error) {
+	to, err := filepath.EvalSymlinks(filepath.Join(w.real, filepath.FromSlash(link.name)))
+	if err != nil {
+		return link, nil, err
+	}
+	name, err := filepath.Rel(w.real, to)
+	if err != nil || !filepath.IsLocal(name) {
+		return link, nil, errors.New("the link leads out of the folder")
+	}
+	inside := w.at(filepath.ToSlash(name), link.as)
+	info, err := w.dir.Stat(inside.name)
+	return inside, info, err
+}
+
+func (w *walk) file(at place, info fs.FileInfo) {
 	if !info.Mode().IsRegular() {
-		w.leave(as, errors.New("it is no regular file"))
+		w.leave(at.as, errors.New("it is no regular file"))
 		return
 	}
-	if err := names.Check(as); err != nil {
-		w.leave(as, err)
+	if err := names.Check(at.as); err != nil {
+		w.leave(at.as, err)
 		return
 	}
-	dir := w.dir
-	media, _, _ := mime.ParseMediaType(mime.TypeByExtension(path.Ext(as))) // unknown is empty
 	w.plan.sources = append(w.plan.sources, &client.Source{
-		Path: as, Size: info.Size(), Modified: info.ModTime(), Type: media,
-		Open: func() (*os.File, error) {
-			f, err := dir.Open(name)
-			return f, reason(err)
-		},
+		Path: at.as, Size: info.Size(), Modified: info.ModTime(), Type: w.plan.mediaOf(at.as), Open: at.open,
 	})
+}
+
+// mediaOf is the type that the ending of a name means, empty if unknown; the same
+// text for all files of it.
+func (p *sendPlan) mediaOf(name string) string {
+	ending := path.Ext(name)
+	media, known := p.media[ending]
+	if !known {
+		media, _, _ = mime.ParseMediaType(mime.TypeByExtension(ending))
+		if len(p.media) < 1000 {
+			p.media[strings.Clone(ending)] = media
+		}
+	}
+	return media
 }
 
 func (w *walk) leave(as string, err error) {

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/mail"
+	"math"
 	"slices"
 	"time"
 
@@ -14,7 +14,7 @@ import (
 )
 
 // completeTries is how often files that turn out to be missing at the end are
-// sent again.
+// sent again without getting fewer.
 const completeTries = 5
 
 // sendRun is one `app send`.
@@ -31,6 +31,7 @@ type sendRun struct {
 	upload *client.Upload
 	show   *progress // nil before and after
 	left   []client.Failure
+	gone   int // files of the last run that are no more and stand in its transfer
 }
 
 // say prints a line for people, beside the bars while there are any.
@@ -54,6 +55,9 @@ func (r *sendRun) run(ctx context.Context, input *sendInput) error {
 	if n := len(r.plan.junk); n > 0 {
 		r.say("%d left out that only operating systems want, like %s (--all sends them too)", n, r.plan.junk[0])
 	}
+	if n := len(r.plan.empty); n > 0 {
+		r.say("%d left out that are empty folders, like %s: a transfer holds files, with the folders around them", n, r.plan.empty[0])
+	}
 	if len(r.plan.sources) == 0 {
 		return userError{errors.New("there is no file to send")}
 	}
@@ -63,13 +67,14 @@ func (r *sendRun) run(ctx context.Context, input *sendInput) error {
 	}
 	if done == nil {
 		if done, err = r.deliver(ctx, input); err != nil {
-			if ctx.Err() != nil && input.stream == nil {
+			if ctx.Err() != nil && r.goesOn(input) {
 				r.say("What has arrived is kept: run the same command again to go on.")
 			}
 			return blame(err)
 		}
 	}
-	if err := r.receipt(ctx, input, done); err != nil {
+	undigested, err := r.receipt(ctx, input, done)
+	if err != nil {
 		return err
 	}
 	if err := r.result(done); err != nil {
@@ -78,164 +83,81 @@ func (r *sendRun) run(ctx context.Context, input *sendInput) error {
 	if err := r.state.forget(); err != nil {
 		return err
 	}
+	return r.verdict(undigested)
+}
+
+// goesOn tells whether a second run could go on where this one ends.
+func (r *sendRun) goesOn(input *sendInput) bool {
+	return input.stream == nil && (r.state.path != "" || r.isShared())
+}
+
+// verdict is what keeps a run that came to its end from having done all.
+func (r *sendRun) verdict(undigested int) (err error) {
 	if n := len(r.left); n > 0 {
-		return fmt.Errorf("%d of %d files were not sent, they are named above", n, len(r.plan.sources)+len(r.plan.left))
+		err = fmt.Errorf("%d of %d files were not sent, they are named above", n, len(r.plan.sources)+len(r.plan.left))
 	}
-	return nil
-}
-
-// begin starts a transfer, or finds the one of an earlier run. done is not nil
-// when that one is complete already.
-func (r *sendRun) begin(ctx context.Context, input *sendInput) (done *api.Completed, err error) {
-	if r.link.TransferID != "" {
-		r.state = stateFile{} // the address has all there is to keep
-		r.upload = r.client.Upload(r.link.TransferID, r.link.UploadToken)
-		done, _, err := r.resume(ctx, input)
-		return done, err
+	if r.gone > 0 {
+		err = errors.Join(err, fmt.Errorf("%s more in the transfer than here, named above", filesText(int64(r.gone))))
 	}
-	var kept sendState
-	ok, err := r.state.load(&kept)
-	if err != nil {
-		return nil, err
+	if undigested > 0 {
+		err = errors.Join(err, fmt.Errorf("%s without a SHA-256 in the receipt, named above", filesText(int64(undigested))))
 	}
-	if ok && kept.TransferID != "" {
-		r.upload = r.client.Upload(kept.TransferID, kept.UploadToken)
-		done, ended, err := r.resume(ctx, input)
-		if !ended {
-			return done, err
-		}
-		r.say("The transfer of the last run is gone (%v); a new one begins.", err)
-		ok = false
-	}
-	return nil, r.start(ctx, kept, ok)
-}
-
-// resume looks at a transfer that was begun before. ended tells that nothing
-// more can be sent to it, err then why.
-func (r *sendRun) resume(ctx context.Context, input *sendInput) (done *api.Completed, ended bool, err error) {
-	t, err := r.upload.Transfer(ctx)
-	switch {
-	case client.IsCode(err, api.Unauthenticated, api.NotFound, api.TransferExpired):
-		return nil, true, err
-	case err != nil:
-		return nil, false, err
-	case t.State == "receiving":
-		r.say("Going on with the transfer begun %s, %d of %d files are there.",
-			t.CreatedAt.Local().Format("2006-01-02 15:04"), t.Files.Stored, t.Files.Total)
-		return nil, false, nil
-	case t.State == "complete" && !input.isInput: // what came in then may be other bytes
-		r.say("The last run has sent all of this already.")
-		if n := int64(len(r.plan.sources)); t.Files.Total != n {
-			r.say("It sent %d files, and %d are there now: run this once more to send what is new.", t.Files.Total, n)
-		}
-		c, err := r.upload.Complete(ctx)
-		return &c, false, err
-	}
-	return nil, true, fmt.Errorf("it is %s", t.State)
-}
-
-// start begins a transfer. The key is kept before it is used, so that a lost
-// reply, or a crash right after it, costs nothing.
-func (r *sendRun) start(ctx context.Context, kept sendState, haveKey bool) error {
-	in, err := r.introduce(ctx)
-	if err != nil {
-		return err
-	}
-	if !haveKey {
-		key, err := client.NewKey(nil)
-		if err != nil {
-			return err
-		}
-		kept = sendState{Key: key}
-		if err := r.state.save(kept); err != nil {
-			return err
-		}
-		if r.state.path == "" {
-			r.say("Neither XDG_STATE_HOME nor HOME is set: if this ends early, it cannot go on in a second run.")
-		}
-	}
-	st, err := r.client.Start(ctx, r.link.Slug, kept.Key, in)
-	if err != nil {
-		return err
-	}
-	kept.TransferID, kept.UploadToken = st.ID, st.UploadToken
-	r.upload = r.client.Upload(st.ID, st.UploadToken)
-	return r.state.save(kept)
-}
-
-// introduce says who sends, and asks for what is missing where somebody can be
-// asked.
-func (r *sendRun) introduce(ctx context.Context) (in api.Start, err error) {
-	view, err := r.client.ViewLink(ctx, r.link.Slug)
-	if err != nil {
-		return in, err
-	}
-	if view.Title != "" {
-		r.say("Sending to %s, for %s.", view.Studio.Name, view.Title)
-	} else {
-		r.say("Sending to %s.", view.Studio.Name)
-	}
-	from := r.flags.from
-	if from == "" && r.inv.isAttended() {
-		if from, err = r.inv.ask(ctx, "Your email address:"); err != nil {
-			return in, err
-		}
-	}
-	if from == "" {
-		return in, userError{errors.New("--from is missing: give your email address")}
-	}
-	address, err := mail.ParseAddress(from)
-	if err != nil {
-		return in, userError{fmt.Errorf("--from %s: it is no email address", from)}
-	}
-	in = api.Start{SenderEmail: address.Address, SenderName: address.Name, Message: r.flags.message, Password: r.flags.password}
-	if view.PasswordRequired && in.Password == "" {
-		if !r.inv.isAttended() {
-			return in, userError{errors.New("--password is missing: this link has one")}
-		}
-		in.Password, err = r.inv.askSecret(ctx, "The link's password:")
-	}
-	return in, err
+	return err
 }
 
 // deliver sends everything and completes the transfer.
 func (r *sendRun) deliver(ctx context.Context, input *sendInput) (*api.Completed, error) {
-	r.show = newProgress(r.inv.io.err, r.flags.json, r.plan.sizes())
+	r.show = newProgress(r.inv.io.err, r.flags.json, len(r.plan.sources), r.plan.bytes())
 	defer func() {
 		r.show.close()
 		r.show = nil
 	}()
-	s := &client.Sending{Upload: r.upload, Parallel: r.flags.parallel, Pace: r.pace, Watch: r.show.watch()}
+	s := &client.Sending{Upload: r.upload, Parallel: r.flags.parallel, Pace: r.pace, Watch: r.show.watch(),
+		Shared: r.isShared()}
 	if input.stream != nil {
-		if err := s.Stream(ctx, input.source, input.stream, input.file); err != nil {
+		if err := s.Stream(ctx, input.source, input.stream, input.file.File); err != nil {
 			return nil, fmt.Errorf("%s: %w", input.source.Path, err)
 		}
 	} else if err := r.sendSome(ctx, s, r.plan.sources); err != nil {
 		return nil, err
 	}
-	for try := 1; ; try++ {
+	return r.complete(ctx, s, input)
+}
+
+// complete ends the transfer. Files that the server waits for are dealt with as
+// long as they get fewer.
+func (r *sendRun) complete(ctx context.Context, s *client.Sending, input *sendInput) (*api.Completed, error) {
+	fewest, tries := int64(math.MaxInt64), 0
+	for {
 		done, err := r.upload.Complete(ctx)
+		missing, count := client.Unfinished(err)
+		if tries++; count < fewest {
+			fewest, tries = count, 1
+		}
 		switch {
 		case err == nil:
 			return &done, nil
 		case client.IsCode(err, api.TransferEmpty):
 			return nil, errors.New("nothing could be sent, all is named above")
-		case !client.IsCode(err, api.TransferIncomplete) || try == completeTries || input.stream != nil:
+		case !client.IsCode(err, api.TransferIncomplete) || tries == completeTries || input.stream != nil:
 			return nil, err
 		}
-		if r.link.TransferID != "" && !r.knowsAll(client.Unfinished(err)) {
+		if r.isShared() && !r.knowsAll(missing) {
 			return nil, errors.New("all of this is sent, but files that were begun elsewhere are not all there: finish them there")
 		}
-		if err := r.sendMissing(ctx, s, client.Unfinished(err)); err != nil {
+		if err := r.sendMissing(ctx, s, missing); err != nil {
 			return nil, err
 		}
 	}
 }
 
+// isShared tells whether others may send to the transfer too: whoever has its
+// address with the token can.
+func (r *sendRun) isShared() bool { return r.link.TransferID != "" }
+
 // knowsAll tells whether all files are of this run.
 func (r *sendRun) knowsAll(files []api.File) bool {
-	sizes := r.plan.sizes()
-	return !slices.ContainsFunc(files, func(f api.File) bool { _, ok := sizes[f.Path]; return !ok })
+	return !slices.ContainsFunc(files, func(f api.File) bool { src, _ := r.plan.find(f.Path); return src == nil })
 }
 
 func (r *sendRun) sendSome(ctx context.Context, s *client.Sending, sources []*client.Source) error {
@@ -251,18 +173,13 @@ func (r *sendRun) sendSome(ctx context.Context, s *client.Sending, sources []*cl
 // sent again, and those that an earlier run began and that are no more are taken
 // out.
 func (r *sendRun) sendMissing(ctx context.Context, s *client.Sending, missing []api.File) error {
-	planned := make(map[string]*client.Source, len(r.plan.sources))
-	for _, src := range r.plan.sources {
-		planned[src.Path] = src
-	}
 	var again []*client.Source
 	for _, f := range missing {
-		if src := planned[f.Path]; src != nil {
+		if src, _ := r.plan.find(f.Path); src != nil {
 			again = append(again, src)
 			continue
 		}
-		r.say("%s: an earlier run began it and it is gone: taken out", f.Path)
-		if err := r.upload.DeleteFile(ctx, f.ID); err != nil && !client.IsCode(err, api.NotFound) {
+		if err := r.takeOut(ctx, f); err != nil {
 			return err
 		}
 	}
@@ -277,6 +194,7 @@ type sendResult struct {
 	Bytes      int64              `json:"bytes"`
 	NotSent    []notDone          `json:"not_sent"`
 	LeftOut    []string           `json:"left_out"`
+	Empty      []string           `json:"empty_folders"`
 	Receipt    string             `json:"receipt,omitempty"`
 }
 
@@ -298,7 +216,8 @@ func (r *sendRun) result(done *api.Completed) error {
 	if r.flags.json {
 		return json.NewEncoder(r.inv.io.out).Encode(sendResult{
 			TransferID: r.upload.ID, Share: done.Share, Files: done.Files, Bytes: done.Bytes,
-			NotSent: notDones(r.left), LeftOut: append([]string{}, r.plan.junk...), Receipt: r.flags.receipt,
+			NotSent: notDones(r.left), LeftOut: append([]string{}, r.plan.junk...),
+			Empty: append([]string{}, r.plan.empty...), Receipt: r.flags.receipt,
 		})
 	}
 	_, err := fmt.Fprintf(r.inv.io.out, "Sent      %s, %s\nLink      %s\nCode      %s\nUntil     %s\n",

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/lenzeye/lenzeye/internal/client"
 	"github.com/lenzeye/lenzeye/internal/db"
@@ -27,6 +28,9 @@ type sendState struct {
 	Key         client.Key `json:"idempotency_key"`
 	TransferID  string     `json:"transfer_id,omitempty"`
 	UploadToken string     `json:"upload_token,omitempty"`
+	// InputModified is the date that the standard input has in the transfer, so
+	// that the same input is known again.
+	InputModified *time.Time `json:"input_modified,omitempty"`
 }
 
 // getState is kept by `app get` for one download link, so that a second run

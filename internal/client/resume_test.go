@@ -154,7 +154,11 @@ func (m *resumeModel) complete(u *client.Upload) api.Completed {
 		if err == nil {
 			return done
 		}
-		for _, f := range client.Unfinished(err) {
+		unfinished, count := client.Unfinished(err)
+		if int64(len(unfinished)) != count {
+			m.t.Fatalf("%d files named of %d", len(unfinished), count)
+		}
+		for _, f := range unfinished {
 			if _, ours := m.files[f.Path]; ours {
 				m.t.Fatalf("%s is not all there", f.Path)
 			}

@@ -57,6 +57,29 @@ func (s *Source) open() (*os.File, error) {
 	return f, nil
 }
 
+// Compare tells whether the file is the one that stands in a transfer: ErrChanged
+// if size, date or bytes are others.
+func (s *Source) Compare(ctx context.Context, f api.File) error {
+	now := s.declaration().Modified
+	sameDate := now == nil && f.Modified == nil || now != nil && f.Modified != nil && now.UnixMilli() == f.Modified.UnixMilli()
+	if f.Size != s.Size || !sameDate {
+		return ErrChanged
+	}
+	file, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	sum := crc32.NewIEEE()
+	if _, err := io.Copy(sum, readerUntil{ctx, file}); err != nil {
+		return &LocalError{err}
+	}
+	if f.CRC32 != nil && sum.Sum32() != uint32(*f.CRC32) {
+		return ErrChanged
+	}
+	return nil
+}
+
 // declared is a source that stands in the transfer and waits for its turn. There
 // can be very many of them.
 type declared struct {

@@ -71,10 +71,16 @@ func (s *Sending) streamParts(ctx context.Context, w *declared, r io.Reader, spo
 	return nil
 }
 
-// Unfinished gives the files that a refused Complete named, at most a hundred.
-func Unfinished(err error) []api.File {
-	if p, ok := problemOf(err); ok && p.Code == api.TransferIncomplete {
-		return p.Files
+// Unfinished gives the files that a refused Complete named, at most a hundred, and
+// how many there are.
+func Unfinished(err error) (first []api.File, count int64) {
+	p, ok := problemOf(err)
+	if !ok || p.Code != api.TransferIncomplete {
+		return nil, 0
 	}
-	return nil
+	count = int64(len(p.Files))
+	if p.UnfinishedCount != nil {
+		count = *p.UnfinishedCount
+	}
+	return p.Files, count
 }
