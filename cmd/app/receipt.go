@@ -104,12 +104,13 @@ func (r *sendRun) writeReceipt(ctx context.Context, out io.Writer, input *sendIn
 		}
 		line := receiptFile{Path: f.Path, Size: f.Size, CRC32: f.CRC32, Modified: f.Modified}
 		src, _ := r.plan.find(f.Path)
-		if src == nil && r.isShared() {
-			err = nil // another sender's
-		} else if line.SHA256, err = digest(ctx, src, f, input); err != nil {
-			if ctx.Err() != nil {
-				return 0, ctx.Err()
-			}
+		if src != nil || !r.isShared() { // else another sender's
+			line.SHA256, err = digest(ctx, src, f, input)
+		}
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if err != nil {
 			undigested++
 			r.say("%s: its SHA-256 is not in the receipt: %v", f.Path, err)
 		}

@@ -21,7 +21,7 @@ func tree(t *testing.T, dir string, names ...string) {
 		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		err := error(nil)
+		var err error
 		if strings.HasSuffix(name, "/") {
 			err = os.MkdirAll(at, 0o755)
 		} else {
