@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,6 +56,9 @@ this once.`,
 			if err != nil {
 				return userError{fmt.Errorf("--quota %s: %w", f.quota, err)}
 			}
+			if cmd.Flags().Changed("token") && strings.TrimSpace(f.token) == "" {
+				return userError{errors.New("--token is empty: give the token a name, such as laptop")}
+			}
 			if strings.TrimSpace(f.name) == "" {
 				return userError{errors.New("--name is missing: guests see it as the studio's name")}
 			}
@@ -70,32 +74,50 @@ this once.`,
 	return f.add(cmd)
 }
 
+// createAccount makes all that was asked for, or nothing.
 func (inv *invocation) createAccount(ctx context.Context, p *parts, email string, quota quotaWord, f accountFlags) error {
-	a, err := p.accounts.Create(ctx, account.NewAccount{Email: email, Name: f.name, Language: f.language})
+	if err := p.checkLanguage(f.language); err != nil {
+		return err
+	}
+	n := account.NewAccount{Email: email, Name: f.name, Language: f.language}
+	if quota.given {
+		n.Quota = &account.Quota{Bytes: quota.bytes}
+	}
+	var a account.Account
+	var secret string
+	var err error
+	if f.token == "" {
+		a, err = p.accounts.Create(ctx, n)
+	} else {
+		a, secret, err = p.accounts.CreateWithToken(ctx, n, f.token)
+	}
 	switch {
 	case errors.Is(err, account.ErrEmailInvalid), errors.Is(err, account.ErrEmailTaken):
 		return userError{fmt.Errorf("%s: %w", email, err)}
 	case errors.Is(err, account.ErrNameInvalid):
 		return userError{fmt.Errorf("--name: %w", err)}
+	case errors.Is(err, account.ErrTokenName):
+		return userError{fmt.Errorf("--token: %w", err)}
+	case errors.Is(err, account.ErrQuotaInvalid):
+		return userError{fmt.Errorf("--quota %s: %w", f.quota, err)}
 	case err != nil:
 		return err
 	}
-	if quota.given {
-		if a, err = p.accounts.SetQuota(ctx, a.ID, quota.bytes); err != nil {
-			return err
-		}
-	}
 	view := viewAccount(a)
-	if f.token != "" {
-		_, view.APIToken, err = p.accounts.CreateToken(ctx, a.ID, f.token, nil, account.Origin{})
-		if errors.Is(err, account.ErrNameInvalid) {
-			err = userError{fmt.Errorf("--token: %w; the account %s was made without", err, a.ID)}
-		}
-		if err != nil {
-			return err
-		}
-	}
+	view.APIToken = secret
 	return view.print(inv.io.out, f.json)
+}
+
+// checkLanguage refuses a language that no mail is written in.
+func (p *parts) checkLanguage(tag string) error {
+	var known []string
+	for _, l := range p.catalog.Languages() {
+		known = append(known, l.Tag())
+	}
+	if tag == "" || slices.Contains(known, tag) {
+		return nil
+	}
+	return userError{fmt.Errorf("--language %s: there is no mail in it; there is %s", tag, strings.Join(known, ", "))}
 }
 
 func newAccountQuota(inv *invocation) *cobra.Command {
@@ -242,10 +264,12 @@ func (inv *invocation) deleteAccount(ctx context.Context, p *parts, word string,
 			}
 		}
 	}
-	if err := p.accounts.Delete(ctx, a.ID); err != nil {
+	ending, stop := outlive(ctx, endingGrace)
+	defer stop()
+	if err := p.accounts.Delete(ending, a.ID); err != nil {
 		return err
 	}
-	if err := p.transfers.EndAccount(ctx, a.ID); err != nil {
+	if err := p.transfers.EndAccount(ending, a.ID); err != nil {
 		return fmt.Errorf("the account's keys are destroyed; its transfers end with the next sweep: %w", err)
 	}
 	if f.json {

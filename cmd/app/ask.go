@@ -70,28 +70,21 @@ func (inv *invocation) question(ctx context.Context, text string, read func(*os.
 	}
 }
 
-// confirm asks about something that cannot be undone. Anything but yes is the
-// caller's, and refused says what was not done. Ctrl-C ends the waiting.
+// confirm asks about something that cannot be undone, at a terminal; elsewhere
+// --yes has to say it. Anything but yes is the caller's, and refused says what was
+// not done.
 func (inv *invocation) confirm(ctx context.Context, question, refused string) error {
-	fmt.Fprintf(inv.io.err, "%s [yes/no] ", question)
-	answers := make(chan string, 1)
-	go func() { // ends with the process, since a read from a terminal cannot be ended
-		line, err := bufio.NewReader(inv.io.in).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			line = ""
-		}
-		answers <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case answer := <-answers:
-		if answer == "yes" || answer == "y" {
-			return nil
-		}
-		return userError{errors.New(refused + ": answer yes, or say --yes")}
-	case <-ctx.Done():
-		fmt.Fprintln(inv.io.err)
-		return ctx.Err()
+	if !inv.isAttended() {
+		return userError{fmt.Errorf("%s There is no terminal to ask at: say --yes to do it; %s", question, refused)}
 	}
+	answer, err := inv.ask(ctx, question+" [y/N]")
+	if err != nil {
+		return err
+	}
+	if answer = strings.ToLower(answer); answer != "y" && answer != "yes" {
+		return userError{errors.New(refused)}
+	}
+	return nil
 }
 
 // newClient makes the client that send and get use.

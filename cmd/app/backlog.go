@@ -142,20 +142,19 @@ func (w *backlog) each(ctx context.Context, out io.Writer, ids []string, do func
 		return w.lost
 	}
 	var errs []error
-	mistakes := true
 	for _, id := range ids {
 		done, err := do(ctx, id)
 		if err != nil {
-			mistakes = mistakes && isNoSuchWork(err)
-			errs = append(errs, fmt.Errorf("%s: %w", id, err))
+			err = fmt.Errorf("%s: %w", id, err)
+			if isNoSuchWork(err) {
+				err = userError{err}
+			}
+			errs = append(errs, err)
 			continue
 		}
 		fmt.Fprintf(out, "%s %s\n", id, done)
 	}
-	if err := errors.Join(errs...); err != nil && mistakes {
-		return userError{err}
-	}
-	return errors.Join(errs...)
+	return together(errs)
 }
 
 var errNoSuchWork = errors.New("there is no such work")

@@ -127,7 +127,8 @@ func newRestore(inv *invocation) *cobra.Command {
 		Short: "Put a backup of the SQLite database in its place",
 		Long: `Put a backup of the SQLite database in its place, after it was read through and
 checked: its pages, the version of its schema, and whether the master keys here
-open it. app serve must be stopped.
+open it. app serve must be stopped, and no other command may be at work on the
+database: it is refused beside one, and one beside it.
 
 Put data/blobs and data/master.keys back first, from the same time or later. What
 came after the backup is lost. Stored files that the backup does not know are
@@ -178,6 +179,11 @@ func (inv *invocation) restore(ctx context.Context, cfg *config.Config, file str
 			}
 		}
 	}
+	alone, err := db.LockAlone(path)
+	if err != nil {
+		return schemaError(err)
+	}
+	defer func() { err = errors.Join(err, alone.Unlock()) }()
 	staged, err := db.StageBackup(ctx, file, path)
 	if err != nil {
 		return err
@@ -187,7 +193,7 @@ func (inv *invocation) restore(ctx context.Context, cfg *config.Config, file str
 		return err
 	}
 	if err := db.Restore(ctx, staged, path); err != nil {
-		return err
+		return schemaError(err)
 	}
 	if f.json {
 		return json.NewEncoder(inv.io.out).Encode(backedUp{path, info.Bytes, info.Version})

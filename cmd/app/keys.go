@@ -30,8 +30,10 @@ func newKeysGenerate(inv *invocation) *cobra.Command {
 
 The key is printed and kept nowhere. Whoever loses all master keys loses every
 file, so keep a copy where the server is not. To add a key to others, give it the
-next version: MASTER_KEYS is a list like 2:<hex>,1:<hex>; the first seals, all open.`,
-		Example: "  app keys generate\n  app keys generate --version 2\n  app keys generate >> data/master.keys",
+next version: MASTER_KEYS is a list like 2:<hex>,1:<hex>; the first seals, all open.
+In data/master.keys it has a line of its own, the first one where it is to seal; two
+keys of one version are refused. app keys rotate master --help says in which order.`,
+		Example: "  app keys generate\n  app keys generate --version 2\n  app keys generate --version 2 --json | jq -r .entry",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if version == 0 {

@@ -104,8 +104,8 @@ it is called again, and makes no further key before that is done.`,
 				if err != nil {
 					return err
 				}
-				r, err := inv.rotateAccounts(ctx, p, chosen)
-				return inv.reportRotation(r, err, asJSON, fmt.Sprintf("%d accounts have a new key.", len(chosen)))
+				r, renewed, err := inv.rotateAccounts(ctx, p, chosen)
+				return inv.reportRotation(r, err, asJSON, fmt.Sprintf("%d accounts have a new key.", renewed))
 			})
 		},
 	}
@@ -116,45 +116,55 @@ it is called again, and makes no further key before that is done.`,
 	return cmd
 }
 
+// chosenAccounts are those that get a new key.
+type chosenAccounts struct {
+	all   []account.Account
+	named bool // each by a word: one that is gone is a mistake
+}
+
 // chooseAccounts finds all that the words name, or without any all there are.
-func (p *parts) chooseAccounts(ctx context.Context, words []string) (chosen []account.Account, err error) {
+func (p *parts) chooseAccounts(ctx context.Context, words []string) (chosenAccounts, error) {
+	chosen := chosenAccounts{named: len(words) > 0}
 	for _, word := range words {
 		a, err := p.findAccount(ctx, word)
 		if err != nil {
-			return nil, err
+			return chosen, err
 		}
-		chosen = append(chosen, a)
+		chosen.all = append(chosen.all, a)
 	}
-	if len(words) > 0 {
+	if chosen.named {
 		return chosen, nil
 	}
 	return chosen, p.eachAccount(ctx, func(a account.Account) error {
-		chosen = append(chosen, a)
+		chosen.all = append(chosen.all, a)
 		return nil
 	})
 }
 
-// rotateAccounts goes on past an account that it fails on.
-func (inv *invocation) rotateAccounts(ctx context.Context, p *parts, chosen []account.Account) (account.Rotated, error) {
-	var total account.Rotated
+// rotateAccounts goes on past an account that it fails on, and counts those that
+// have a new key.
+func (inv *invocation) rotateAccounts(ctx context.Context, p *parts, chosen chosenAccounts) (total account.Rotated, renewed int, err error) {
 	var errs []error
-	for _, a := range chosen {
+	for _, a := range chosen.all {
 		r, err := p.accounts.RotateAccount(ctx, a.ID, inv.tellRotation(a.ID))
 		total.Done, total.Left, total.Failed = total.Done+r.Done, total.Left+r.Left, total.Failed+r.Failed
 		if total.Reason == nil {
 			total.Reason = r.Reason
 		}
-		if errors.Is(err, account.ErrShredded) || errors.Is(err, account.ErrNotFound) {
-			err = userError{fmt.Errorf("account %s is deleted, and its key destroyed", a.ID)}
-		}
-		if err != nil {
+		isGone := errors.Is(err, account.ErrShredded) || errors.Is(err, account.ErrNotFound)
+		switch {
+		case err == nil:
+			renewed++
+		case isGone && chosen.named:
+			errs = append(errs, userError{fmt.Errorf("account %s is deleted, and its key destroyed", a.ID)})
+		case !isGone: // else it went after the list was made
 			errs = append(errs, err)
 		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return total, errors.Join(errs...)
+	return total, renewed, together(errs)
 }
 
 // reportRotation says how a rotation ended. What does not open is no success.

@@ -62,7 +62,8 @@ func newMigrateDown(inv *invocation) *cobra.Command {
 		Use:   "down N | --all",
 		Short: "Take back the last N migrations, or every one",
 		Long: `Take back the last N migrations, or every one. What was stored in their tables
-and columns is lost. Stop the programs that need them first.`,
+and columns is lost; it says in which, and how much that is. Stop the programs that
+need them first.`,
 		Example: "  app migrate down 1\n  app migrate down --all --yes",
 		Args:    oneWordAtMost,
 		RunE: func(cmd *cobra.Command, words []string) error {
@@ -70,11 +71,7 @@ and columns is lost. Stop the programs that need them first.`,
 			switch {
 			case all == (len(words) == 1):
 				return userError{errors.New("how many? app migrate down 1 takes back the last one, app migrate down --all every one")}
-			case all:
-				if err := inv.mayAsk(yes); err != nil {
-					return err
-				}
-			default:
+			case !all:
 				var err error
 				if n, err = readSteps(words[0]); err != nil {
 					return err
@@ -99,8 +96,10 @@ and columns is lost. Stop the programs that need them first.`,
 
 func newMigrateGoto(inv *invocation) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "goto V",
-		Short:   "Go up or down to version V",
+		Use:   "goto V",
+		Short: "Go up or down to version V",
+		Long: `Go up or down to version V. On the way down what was stored in the tables and
+columns that go is lost; it says in which, and how much that is.`,
 		Example: "  app migrate goto 1",
 		Args:    oneWord,
 		RunE: func(cmd *cobra.Command, words []string) error {
@@ -163,19 +162,21 @@ stored files are among it: without a backup no file can be opened afterwards.`,
 		Example: "  app migrate drop\n  app migrate drop --yes",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := inv.mayAsk(yes); err != nil {
-				return err
-			}
 			return inv.migrate(cmd, func(ctx context.Context, s *schemaChange) error {
 				s.asks = !yes
+				lost, err := s.m.AllLosses(ctx)
+				if err != nil {
+					return err
+				}
 				fmt.Fprintf(inv.io.out, "Deleting every table of %s, and with them the keys of all stored files.\n", s.where)
+				s.name(lost)
 				if err := s.confirm(ctx); err != nil {
 					return err
 				}
 				if err := s.m.Drop(ctx); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintln(inv.io.out, "Every table is deleted.")
+				_, err = fmt.Fprintln(inv.io.out, "Every table is deleted.")
 				return err
 			})
 		},
@@ -244,12 +245,4 @@ func readVersion(word string) (uint, error) {
 		return 0, userError{fmt.Errorf("%q is not the version of a migration, such as 1", word)}
 	}
 	return uint(max(n, 0)), nil
-}
-
-// mayAsk refuses where there is nobody to ask.
-func (inv *invocation) mayAsk(yes bool) error {
-	if yes || inv.isAttended() {
-		return nil
-	}
-	return userError{errors.New("this deletes what is stored, and there is no terminal to ask at: say --yes to do it")}
 }

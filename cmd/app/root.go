@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -46,15 +47,68 @@ func run(ctx context.Context, args, env []string, std stdio) int {
 		return exitOK
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		fmt.Fprintln(std.err, "app: interrupted")
+		fmt.Fprintln(std.err, "app: "+interruption(err))
 		return exitInterrupted
 	}
 	fmt.Fprintf(std.err, "app: %v\n", err)
-	var mistake userError
-	if errors.As(err, &mistake) {
+	if isMistake(err) {
 		return exitUser
 	}
 	return exitOurs
+}
+
+// interruption says what was interrupted, where the command says more than that
+// it was.
+func interruption(err error) string {
+	if err.Error() == context.Canceled.Error() {
+		return "interrupted"
+	}
+	return "interrupted: " + err.Error()
+}
+
+func isMistake(err error) bool {
+	_, is := errors.AsType[userError](err)
+	return is
+}
+
+// together is the outcome of several things that were tried one after another:
+// the caller's to mend only where every failure is.
+func together(errs []error) error {
+	mistakes := 0
+	for _, err := range errs {
+		if isMistake(err) {
+			mistakes++
+		}
+	}
+	if mistakes == 0 || mistakes == len(errs) {
+		return errors.Join(errs...)
+	}
+	plain := make([]error, len(errs))
+	for i, err := range errs {
+		plain[i] = err
+		if isMistake(err) {
+			plain[i] = errors.New(err.Error())
+		}
+	}
+	return errors.Join(plain...)
+}
+
+// endingGrace is how long after Ctrl-C a step goes on that must not stop half-way.
+const endingGrace = 20 * time.Second
+
+// outlive is a context for such a step: it ends so long after ctx.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	long, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		late := time.NewTimer(grace)
+		defer late.Stop()
+		select {
+		case <-late.C:
+			cancel()
+		case <-long.Done():
+		}
+	})
+	return long, func() { stop(); cancel() }
 }
 
 func newRoot(inv *invocation) *cobra.Command {

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -68,23 +71,54 @@ func TestEveryCommandHasExamplesAndNamesItsHelp(t *testing.T) {
 	}
 }
 
-// prompted calls a function when a question is asked.
-type prompted func()
-
-func (p prompted) Write(b []byte) (int, error) {
-	if bytes.Contains(b, []byte("[yes/no]")) {
-		p()
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	mistake, ours := userError{errors.New("theirs")}, errors.New("ours")
+	for name, c := range map[string]struct {
+		errs []error
+		want bool
+	}{
+		"nothing": {nil, false}, "mistakes": {[]error{mistake, mistake}, true},
+		"ours": {[]error{ours}, false}, "both": {[]error{mistake, ours}, false},
+	} {
+		err := together(c.errs)
+		if isMistake(err) != c.want || (err == nil) != (len(c.errs) == 0) {
+			t.Errorf("%s: %v, a mistake: %v", name, err, isMistake(err))
+		}
+		if len(c.errs) == 2 && strings.Count(err.Error(), "\n") != 1 {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-	return len(b), nil
 }
 
-func TestCtrlCEndsAQuestion(t *testing.T) {
+// TestInterruptionIsExplained: what a command says of where it stopped is said.
+func TestInterruptionIsExplained(t *testing.T) {
 	t.Parallel()
-	nobody, hold := io.Pipe()
-	t.Cleanup(func() { _ = hold.Close() })
-	ctx, interrupt := context.WithCancel(t.Context())
-	code := run(ctx, []string{"jobs", "delete", "mail/1"}, nil, stdio{in: nobody, out: io.Discard, err: prompted(interrupt)})
-	if code != exitInterrupted {
-		t.Errorf("exit %d, want %d", code, exitInterrupted)
+	for err, want := range map[error]string{
+		context.Canceled: "interrupted",
+		fmt.Errorf("the keys are destroyed: %w", context.Canceled): "interrupted: the keys are destroyed: context canceled",
+	} {
+		if got := interruption(err); got != want {
+			t.Errorf("%v: %q", err, got)
+		}
 	}
+}
+
+func TestOutliveEndsAfterItsGrace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, interrupt := context.WithCancel(t.Context())
+		long, stop := outlive(ctx, time.Minute)
+		defer stop()
+		interrupt()
+		began := time.Now()
+		synctest.Wait()
+		if long.Err() != nil {
+			t.Error("it ended at once")
+		}
+		<-long.Done()
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("it ended after %s", took)
+		}
+	})
 }

@@ -46,6 +46,7 @@ settings are wrong: bucket, region, endpoint, keys or this machine's clock.
 
 --fix-cors and --fix-lifecycle show the rules as they are and as they will be, in
 the form of the aws command line, ask, and set them before the check begins.
+--fix-cors needs http.public_url.
 
 Capabilities: ` + wrapWords(blob.CheckNames(), 66),
 		Example: `  app s3-check
@@ -127,6 +128,9 @@ func (inv *invocation) checkBucket(cmd *cobra.Command, f s3CheckFlags) (err erro
 	}
 	if !cfg.UsesBucket() {
 		return userError{errors.New(cfg.NameOf("s3.bucket") + " is not set: there is no bucket to check")}
+	}
+	if f.cors && cfg.HTTP.PublicURL == "" && cfg.Render.ExternalURL == "" {
+		return userError{fmt.Errorf("--fix-cors needs the address that people open: set --http.public-url (%s)", cfg.NameOf("http.public_url"))}
 	}
 	o, err := f.options(cfg)
 	if err != nil {
@@ -217,15 +221,8 @@ func (inv *invocation) fix(ctx context.Context, change blob.BucketChange, f s3Ch
 	}
 	fmt.Fprintf(out, "The bucket's %s are now:\n%sand will be:\n%s", change.What, was, change.Will)
 	if !f.yes {
-		if !inv.isAttended() {
-			return userError{errors.New("there is no terminal to ask at: say --yes to change the bucket's " + change.What)}
-		}
-		answer, err := inv.ask(ctx, "Change them? [y/N]")
-		if err != nil {
+		if err := inv.confirm(ctx, fmt.Sprintf("Change the bucket's %s?", change.What), "nothing was changed"); err != nil {
 			return err
-		}
-		if answer = strings.ToLower(answer); answer != "y" && answer != "yes" {
-			return userError{errors.New("nothing was changed")}
 		}
 	}
 	if err := change.Apply(ctx); err != nil {

@@ -85,6 +85,11 @@ func (s *schemaChange) run(ctx context.Context, steps []db.Step) error {
 	for _, step := range steps {
 		fmt.Fprintf(out, "  %s\n", step)
 	}
+	lost, err := s.m.Losses(ctx, steps)
+	if err != nil {
+		return err
+	}
+	s.name(lost)
 	if err := s.confirm(ctx); err != nil {
 		return err
 	}
@@ -113,19 +118,23 @@ func (s *schemaChange) report(ctx context.Context) error {
 	return err
 }
 
-// confirm asks at the terminal that mayAsk found.
+// confirm asks where something of weight goes.
 func (s *schemaChange) confirm(ctx context.Context) error {
 	if !s.asks {
 		return nil
 	}
-	answer, err := s.inv.ask(ctx, "What is stored there is lost. Are you sure? [y/N]")
-	if err != nil {
-		return err
+	return s.inv.confirm(ctx, "What is stored there is lost. Are you sure?", "nothing was changed")
+}
+
+// name says what goes with all that is in it.
+func (s *schemaChange) name(lost []db.Loss) {
+	if len(lost) == 0 {
+		return
 	}
-	if answer = strings.ToLower(answer); answer != "y" && answer != "yes" {
-		return userError{errors.New("nothing was changed")}
+	fmt.Fprintln(s.inv.io.out, "With it goes, for good:")
+	for _, l := range lost {
+		fmt.Fprintf(s.inv.io.out, "  %s\n", l)
 	}
-	return nil
 }
 
 // printVersion prints a number for scripts, and to people what it means.

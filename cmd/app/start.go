@@ -45,6 +45,9 @@ func wrongDatabase(ctx context.Context, cfg *config.Config, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
+	if errors.Is(err, db.ErrLocked) { // the setting is right
+		return userError{err}
+	}
 	return userError{fmt.Errorf("%s: %w", cfg.Database().Variable, err)}
 }
 

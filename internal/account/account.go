@@ -97,23 +97,47 @@ func New(o Options) *Service {
 }
 
 // NewAccount is what a studio is made of. Language may be "".
-type NewAccount struct{ Email, Name, Language string }
+type NewAccount struct {
+	Email, Name, Language string
+	Quota                 *Quota // nil: the default one
+}
 
-// Create makes an active account in vault mode with its first key, the default
-// quota and an event. Errors: ErrEmailInvalid, ErrEmailTaken, ErrNameInvalid,
+// Quota is one that was chosen.
+type Quota struct {
+	Bytes *int64 // plain bytes; nil: none
+}
+
+// Create makes an active account in vault mode with its first key, a quota and an
+// event. Errors: ErrEmailInvalid, ErrEmailTaken, ErrNameInvalid, ErrQuotaInvalid,
 // ErrKeyUnavailable.
 func (s *Service) Create(ctx context.Context, n NewAccount) (Account, error) {
-	email, err := CheckEmail(n.Email)
+	return s.create(ctx, n, func(context.Context, *sql.Tx, Account) error { return nil })
+}
+
+// CreateWithToken is Create with an API token of this name, both or neither, and
+// gives the token's secret. Errors: those of Create, and ErrTokenName.
+func (s *Service) CreateWithToken(ctx context.Context, n NewAccount, token string) (a Account, secret string, err error) {
+	t, secret, err := s.makeToken(token, nil)
+	if errors.Is(err, ErrNameInvalid) {
+		err = ErrTokenName
+	}
+	if err != nil {
+		return Account{}, "", err
+	}
+	a, err = s.create(ctx, n, func(ctx context.Context, tx *sql.Tx, a Account) error {
+		return s.insertToken(ctx, tx, a.ID, newToken{t, secret, Origin{}})
+	})
+	if err != nil {
+		return Account{}, "", err
+	}
+	return a, secret, nil
+}
+
+// create makes an account, and what else its transaction holds.
+func (s *Service) create(ctx context.Context, n NewAccount, also func(context.Context, *sql.Tx, Account) error) (Account, error) {
+	a, err := s.draft(n)
 	if err != nil {
 		return Account{}, err
-	}
-	name, err := cleanName(n.Name)
-	if err != nil {
-		return Account{}, err
-	}
-	a := Account{
-		ID: db.NewID(), Email: email, Name: name, Role: RoleOwner, Mode: ModeVault,
-		State: StateActive, Quota: s.quota, Language: n.Language, CreatedAt: s.clock(),
 	}
 	key, err := s.newAccountKey(ctx, a.ID, 1)
 	if err != nil {
@@ -130,12 +154,35 @@ func (s *Service) Create(ctx context.Context, n NewAccount) (Account, error) {
 		if err := insertKeyRow(ctx, tx, key); err != nil {
 			return err
 		}
-		return s.Record(ctx, tx, Event{AccountID: a.ID, Kind: EventAccountCreated, Actor: ActorSystem})
+		if err := s.Record(ctx, tx, Event{AccountID: a.ID, Kind: EventAccountCreated, Actor: ActorSystem}); err != nil {
+			return err
+		}
+		return also(ctx, tx, a)
 	})
 	if err != nil {
 		return Account{}, fmt.Errorf("create account: %w", err)
 	}
 	return a, nil
+}
+
+// draft holds a new account's values against their bounds.
+func (s *Service) draft(n NewAccount) (Account, error) {
+	email, err := CheckEmail(n.Email)
+	if err != nil {
+		return Account{}, err
+	}
+	name, err := cleanName(n.Name)
+	if err != nil {
+		return Account{}, err
+	}
+	a := Account{
+		ID: db.NewID(), Email: email, Name: name, Role: RoleOwner, Mode: ModeVault,
+		State: StateActive, Quota: s.quota, Language: n.Language, CreatedAt: s.clock(),
+	}
+	if n.Quota != nil {
+		a.Quota = n.Quota.Bytes
+	}
+	return a, checkQuota(a.Quota)
 }
 
 // ByID finds an account in any state. Errors: ErrNotFound.

@@ -54,6 +54,43 @@ func TestAccountComesBackAsItWasMade(t *testing.T) {
 	})
 }
 
+func TestCreateWithQuotaAndToken(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		little, much, byDefault := int64(1000), int64(1)<<53, int64(25<<30)
+		f.quota = &byDefault
+		made, secret, err := f.CreateWithToken(ctx, NewAccount{Email: "anna@example.com", Name: "Anna", Quota: &Quota{&little}}, " laptop ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.ByID(ctx, made.ID); err != nil || got.Quota == nil || *got.Quota != little {
+			t.Errorf("quota %v, %v", got.Quota, err)
+		}
+		if p, err := f.Authenticate(ctx, secret); err != nil || p.AccountID != made.ID {
+			t.Errorf("the token is of %+v, %v", p, err)
+		}
+		if without, err := f.Create(ctx, NewAccount{Email: "ben@example.com", Name: "Ben", Quota: &Quota{}}); err != nil || without.Quota != nil {
+			t.Errorf("without a quota: %v, %v", without.Quota, err)
+		}
+		for name, c := range map[string]struct {
+			quota *Quota
+			token string
+			want  error
+		}{
+			"much": {&Quota{&much}, "laptop", ErrQuotaInvalid}, "token": {nil, "one\ttwo", ErrTokenName}, "no token": {nil, " ", ErrTokenName},
+		} {
+			_, _, err := f.CreateWithToken(ctx, NewAccount{Email: "carl@example.com", Name: "Carl", Quota: c.quota}, c.token)
+			if !errors.Is(err, c.want) {
+				t.Errorf("%s: %v, want %v", name, err, c.want)
+			}
+			if _, err := f.ByEmail(ctx, "carl@example.com"); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%s: half an account was made: %v", name, err)
+			}
+		}
+	})
+}
+
 func TestCreateRefuses(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, f *fixture) {

@@ -15,8 +15,8 @@ import (
 // below what it holds now keeps all of that and lets nothing new in. Errors:
 // ErrNotFound, also for a deleted account; ErrQuotaInvalid.
 func (s *Service) SetQuota(ctx context.Context, id string, quota *int64) (Account, error) {
-	if quota != nil && (*quota < 0 || *quota > maxBytes) {
-		return Account{}, ErrQuotaInvalid
+	if err := checkQuota(quota); err != nil {
+		return Account{}, err
 	}
 	a, err := s.alter(ctx, id, setQuota, quota, func(Account) (EventKind, map[string]any) {
 		return EventQuotaChanged, map[string]any{"quota_bytes": quota}
@@ -25,6 +25,13 @@ func (s *Service) SetQuota(ctx context.Context, id string, quota *int64) (Accoun
 		return Account{}, fmt.Errorf("set quota: %w", err)
 	}
 	return a, nil
+}
+
+func checkQuota(quota *int64) error {
+	if quota != nil && (*quota < 0 || *quota > maxBytes) {
+		return ErrQuotaInvalid
+	}
+	return nil
 }
 
 // Disable closes an account: its tokens are refused, its links are closed and

@@ -14,6 +14,7 @@ var (
 	ErrEmailTaken   = errors.New("another account has this email address")
 	ErrEmailInvalid = errors.New("this is not an email address that mail can reach")
 	ErrNameInvalid  = errors.New("a name has 1 to 200 characters and no control characters")
+	ErrTokenName    = errors.New("a token's name has 1 to 200 characters and no control characters")
 
 	ErrUnauthenticated = errors.New("the secret is unknown, revoked or expired")
 	ErrExpiryInvalid   = errors.New("the expiry has passed already")

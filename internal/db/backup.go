@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // ErrNoBackup means that a file is no whole copy of this program's database.
@@ -115,31 +117,62 @@ func wholeFile(ctx context.Context, handle *sql.DB) error {
 	return fmt.Errorf("row %d of %s points at a row of %s that is not there", rowid.Int64, table, parent)
 }
 
-// StageBackup copies a backup beside the SQLite database at path, where Restore
-// takes it from, and returns where. A copy that was left there before is
-// replaced. The caller holds the lock of LockServe.
+// StageBackup copies a backup beside the SQLite database at path, under a name of
+// its own, where Restore takes it from, and returns where. Copies that were left
+// there before are taken away. The caller holds the lock of LockAlone.
 func StageBackup(ctx context.Context, backup, path string) (staged string, err error) {
-	staged = path + ".restore"
-	if err := DropStaged(staged); err != nil {
-		return "", err
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fmt.Errorf("copy the backup: %w", err)
 	}
 	from, err := os.Open(backup)
 	if err != nil {
 		return "", fmt.Errorf("copy the backup: %w", err)
 	}
 	defer func() { _ = from.Close() }()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", fmt.Errorf("copy the backup: %w", err)
+	if err := dropLeftovers(from, path); err != nil {
+		return "", err
 	}
-	to, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	to, err := os.CreateTemp(folder, stagedName(path)+"*") // 0600
 	if err != nil {
 		return "", fmt.Errorf("copy the backup: %w", err)
 	}
+	staged = to.Name()
 	_, err = io.Copy(to, untilDone{ctx, from})
 	if err = errors.Join(err, to.Sync(), to.Close()); err != nil {
 		return "", errors.Join(fmt.Errorf("copy the backup: %w", err), DropStaged(staged))
 	}
 	return staged, nil
+}
+
+// stagedName is how the names of staged copies begin.
+func stagedName(path string) string { return "." + filepath.Base(path) + ".restore-" }
+
+// dropLeftovers takes away the copies of restores that were cut, unless one of
+// them is the backup itself.
+func dropLeftovers(backup *os.File, path string) error {
+	itself, err := backup.Stat()
+	if err != nil {
+		return fmt.Errorf("copy the backup: %w", err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("copy the backup: %w", err)
+	}
+	for _, e := range entries {
+		name, isLeft := strings.CutPrefix(e.Name(), stagedName(path))
+		if _, err := strconv.ParseUint(name, 10, 64); !isLeft || err != nil { // what belongs to a copy goes with it
+			continue
+		}
+		left := filepath.Join(filepath.Dir(path), e.Name())
+		if info, err := os.Stat(left); err != nil || os.SameFile(info, itself) {
+			continue
+		}
+		if err := DropStaged(left); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // untilDone ends a copy with its context.
@@ -160,7 +193,8 @@ func DropStaged(staged string) error { return removeDatabase(staged) }
 
 // Restore puts a staged copy in the place of the SQLite database at path. Killed
 // at any moment it leaves the old database or the new one, whole. The caller
-// holds the lock of LockServe, and no other process has the database open.
+// holds the lock of LockAlone. It is ErrLocked where a program that minds no such
+// lock has the database open.
 func Restore(ctx context.Context, staged, path string) error {
 	if err := foldLog(ctx, path); err != nil {
 		return fmt.Errorf("restore: %w", err)
@@ -191,16 +225,20 @@ func foldLog(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = handle.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	_ = handle.Close()
-	if errors.Is(err, errConflict) || ctx.Err() != nil {
-		return err
+	defer func() { _ = handle.Close() }() // it has written what it had to
+	var busy, log, folded int64
+	err = handle.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &folded)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, errConflict), err == nil && busy != 0:
+		return fmt.Errorf("%w: another program has %s open", ErrLocked, path)
 	}
 	return nil
 }
 
 func removeDatabase(path string) error {
-	for _, side := range []string{"", "-wal", "-shm", "-journal"} {
+	for _, side := range []string{"", "-wal", "-shm", "-journal", openLock} {
 		if err := os.Remove(path + side); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("take the copy away: %w", err)
 		}

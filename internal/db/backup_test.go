@@ -200,8 +200,15 @@ func TestRestoreReplacesDatabaseAndLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		looked := openFile(t, staged) // as the command does, which leaves a lock
+		if err := looked.Close(); err != nil {
+			t.Fatal(err)
+		}
 		if err := db.Restore(t.Context(), staged, target); err != nil {
 			t.Fatalf("%s: %v", name, err)
+		}
+		if err := db.DropStaged(staged); err != nil {
+			t.Error(err)
 		}
 		restored := openFile(t, target)
 		if n := number(t, restored, `SELECT COUNT(*) FROM notes`); n != 0 {
@@ -210,7 +217,7 @@ func TestRestoreReplacesDatabaseAndLog(t *testing.T) {
 		if err := restored.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if left, err := filepath.Glob(target + ".restore*"); err != nil || len(left) != 0 {
+		if left, err := filepath.Glob(filepath.Join(filepath.Dir(target), ".*")); err != nil || len(left) != 0 {
 			t.Errorf("%s: left behind %v, %v", name, left, err)
 		}
 	}
@@ -218,5 +225,80 @@ func TestRestoreReplacesDatabaseAndLog(t *testing.T) {
 	cancel()
 	if _, err := db.StageBackup(ctx, backup, path); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %v", err)
+	}
+}
+
+// A restore takes its own copies away and nothing else, whatever the backup is
+// called: not even a copy that it is given as the backup.
+func TestRestoreKeepsItsBackup(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.db")
+	d := openFile(t, path)
+	for _, name := range []string{"app.db.restore", ".app.db.restore-keep", ".app.db.restore-123"} {
+		backup := filepath.Join(dir, name)
+		if _, err := d.Backup(t.Context(), backup); err != nil {
+			t.Fatal(err)
+		}
+		staged, err := db.StageBackup(t.Context(), backup, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.DropStaged(staged); err != nil {
+			t.Error(err)
+		}
+		if _, err := db.InspectBackup(t.Context(), backup); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A program that has the database open, and minds none of our locks, keeps the
+// log from being folded in: what it holds is not lost by a restore.
+func TestRestoreBesideAForeignReader(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, backup := filepath.Join(dir, "app.db"), filepath.Join(dir, "backup")
+	d := openFile(t, path)
+	if err := write(t.Context(), d, `CREATE TABLE notes (text TEXT)`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Backup(t.Context(), backup); err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = foreign.Close() })
+	reading, err := foreign.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := reading.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM notes`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(t.Context(), d, `INSERT INTO notes (text) VALUES ('late')`); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	staged, err := db.StageBackup(t.Context(), backup, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Restore(t.Context(), staged, path); !errors.Is(err, db.ErrLocked) {
+		t.Errorf("beside a reader: %v", err)
+	}
+	if err := reading.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if n := number(t, openFile(t, path), `SELECT COUNT(*) FROM notes`); n != 1 {
+		t.Errorf("%d rows of the old database are there", n)
+	}
+	if err := db.Restore(t.Context(), staged, path); err != nil {
+		t.Errorf("without the reader: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -30,7 +31,8 @@ type Options struct {
 	// URL of a PostgreSQL database; empty means the SQLite file at Path.
 	URL string
 	// Path of the SQLite file. It and its folder are made when missing, for the
-	// owner alone. migrate.lock lies beside it.
+	// owner alone. migrate.lock lies beside it, and a lock of its own, which ends
+	// with .lock: LockAlone.
 	Path string
 
 	// PingBeforeUse asks a PostgreSQL connection that was idle for over a second
@@ -97,6 +99,7 @@ type DB struct {
 	pool    *pgxpool.Pool
 	dial    pgconn.DialFunc // of the pool, without a limit on the waits
 	source  fs.FS           // of the migrations
+	opened  *Lock           // of SQLite: who holds it has the file open
 	closing atomic.Bool
 	life    sync.RWMutex // held by each transaction for reading, by Close for writing
 }
@@ -126,12 +129,15 @@ func (d *DB) Engine() Engine { return d.engine }
 
 // Close ends all connections, after the transactions under way. What comes
 // later fails with ErrUnavailable.
-func (d *DB) Close() error {
+func (d *DB) Close() (err error) {
 	if d.closing.Swap(true) {
 		return nil
 	}
 	d.life.Lock()
 	defer d.life.Unlock()
+	if d.opened != nil {
+		defer func() { err = errors.Join(err, d.opened.Unlock()) }()
+	}
 	var readErr error
 	if d.read != d.write {
 		readErr = d.read.Close() // first, so that the writer is last and folds the WAL in

@@ -13,6 +13,15 @@ const (
 	serveLock   = "serve.lock"
 	migrateLock = "migrate.lock"
 	lockPoll    = 50 * time.Millisecond
+	openLock    = ".lock" // behind the path of a SQLite database
+)
+
+// sharing is with whom a lock is held.
+type sharing int
+
+const (
+	nobody sharing = iota
+	others
 )
 
 // Lock is a lock between processes, on a file. The system releases it when the
@@ -26,7 +35,7 @@ type Lock struct {
 // schema on a data directory with SQLite. It does not wait: ErrLocked when
 // another process holds it.
 func LockServe(dataDir string) (*Lock, error) {
-	lock, err := tryLock(filepath.Join(dataDir, serveLock))
+	lock, err := tryLock(filepath.Join(dataDir, serveLock), nobody)
 	if errors.Is(err, ErrLocked) {
 		return nil, fmt.Errorf("%w: one process at a time can use SQLite this way; stop the other one, or use PostgreSQL (DATABASE_URL) to run several", err)
 	}
@@ -36,7 +45,7 @@ func LockServe(dataDir string) (*Lock, error) {
 // TryLockServe is LockServe for a command that also works beside a running
 // serve: a lock held elsewhere is no error, but ok is false.
 func TryLockServe(dataDir string) (lock *Lock, ok bool, err error) {
-	lock, err = tryLock(filepath.Join(dataDir, serveLock))
+	lock, err = tryLock(filepath.Join(dataDir, serveLock), nobody)
 	if errors.Is(err, ErrLocked) {
 		return nil, false, nil
 	}
@@ -47,7 +56,7 @@ func TryLockServe(dataDir string) (lock *Lock, ok bool, err error) {
 // then it is ErrLocked. Migrate and Migrator take it themselves.
 func LockMigrate(ctx context.Context, dataDir string) (*Lock, error) {
 	for {
-		lock, err := tryLock(filepath.Join(dataDir, migrateLock))
+		lock, err := tryLock(filepath.Join(dataDir, migrateLock), nobody)
 		if !errors.Is(err, ErrLocked) {
 			return lock, err
 		}
@@ -57,12 +66,35 @@ func LockMigrate(ctx context.Context, dataDir string) (*Lock, error) {
 	}
 }
 
+// LockAlone takes the lock of a process that puts another SQLite database in the
+// place of the one at path. Everybody who has that one open holds it with the
+// others. It does not wait: ErrLocked when somebody has it open.
+func LockAlone(path string) (*Lock, error) {
+	lock, err := tryLock(path+openLock, nobody)
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("%w: another command has the database open; try again when it has ended", err)
+	}
+	return lock, err
+}
+
+// lockOpen is held by everybody who has a SQLite database open.
+func lockOpen(path string) (*Lock, error) {
+	lock, err := tryLock(path+openLock, others)
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("%w: app restore puts another database in its place; try again when it has ended", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return lock, nil
+}
+
 // LockPath takes a lock of a command's own, on a file that goes when the lock is
 // given back and that a crash leaves behind, free. It does not wait: ErrLocked
 // when another process holds it.
 func LockPath(path string) (*Lock, error) {
 	for {
-		lock, err := tryLock(path)
+		lock, err := tryLock(path, nobody)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +123,7 @@ func (l *Lock) Unlock() error {
 	return nil
 }
 
-func tryLock(path string) (*Lock, error) {
+func tryLock(path string, with sharing) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
@@ -99,7 +131,7 @@ func tryLock(path string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	if err := lockFile(f); err != nil {
+	if err := lockFile(f, with); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
 	return &Lock{file: f}, nil

@@ -138,3 +138,32 @@ func TestLockPathGoes(t *testing.T) {
 		t.Errorf("a path that cannot be: %v", err)
 	}
 }
+
+// TestLockAlone: who puts another database in the place of one, and who has that
+// one open, keep each other out.
+func TestLockAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "app.db")
+	first, second := openFile(t, path), openFile(t, path)
+	for _, d := range []*db.DB{first, second} {
+		if _, err := db.LockAlone(path); !errors.Is(err, db.ErrLocked) {
+			t.Errorf("while it is open: %v", err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alone, err := db.LockAlone(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Open(t.Context(), db.Options{Path: path}); !errors.Is(err, db.ErrLocked) {
+		t.Errorf("open beside it: %v", err)
+	}
+	if err := alone.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := openFile(t, path).Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

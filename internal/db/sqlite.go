@@ -19,11 +19,25 @@ const readers = 4
 // openSQLite opens the one writer first, which makes the file a WAL database,
 // and then the readers, which cannot write.
 func (d *DB) openSQLite(ctx context.Context) error {
-	path, err := preparePath(d.opts.Path)
-	if err != nil {
-		return err
+	path, err := filepath.Abs(d.opts.Path)
+	if err != nil || d.opts.Path == "" {
+		return fmt.Errorf("%w: neither a URL nor a path is set", ErrRefused)
 	}
 	d.opts.Path = path
+	if d.opened, err = lockOpen(path); err != nil {
+		return err
+	}
+	if err := d.openHandles(ctx); err != nil {
+		return errors.Join(err, d.opened.Unlock())
+	}
+	return nil
+}
+
+func (d *DB) openHandles(ctx context.Context) (err error) {
+	path := d.opts.Path
+	if err := preparePath(path); err != nil {
+		return err
+	}
 	d.write, err = d.sqliteHandle(writerPragmas, 1)
 	if err != nil {
 		return err
@@ -58,22 +72,15 @@ func (d *DB) journalMode(ctx context.Context) (mode string, err error) {
 
 // preparePath makes the file and its folder for the owner alone; SQLite gives
 // its -wal and -shm files the same mode.
-func preparePath(path string) (string, error) {
-	if path == "" {
-		return "", fmt.Errorf("%w: neither a URL nor a path is set", ErrRefused)
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrRefused, err)
-	}
+func preparePath(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", fmt.Errorf("%w: %w", ErrRefused, err)
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrRefused, err)
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	return path, f.Close()
+	return f.Close()
 }
 
 // The pragmas of each handle. Temporary tables stay in memory, since there is no
