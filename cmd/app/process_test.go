@@ -21,8 +21,14 @@ import (
 // spawn starts the program as a process of its own.
 func spawn(t *testing.T, dir string, out io.Writer, env []string, args ...string) (cmd *exec.Cmd, log *safeBuffer) {
 	t.Helper()
+	return spawnThis(t, dir, out, env, append([]string{"app"}, args...)...)
+}
+
+// spawnThis starts a command that ends in the program.
+func spawnThis(t *testing.T, dir string, out io.Writer, env []string, command ...string) (cmd *exec.Cmd, log *safeBuffer) {
+	t.Helper()
 	log = &safeBuffer{}
-	cmd = exec.CommandContext(t.Context(), "app", args...)
+	cmd = exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, append(env, "PATH="+os.Getenv("PATH")), out, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -33,13 +39,19 @@ func spawn(t *testing.T, dir string, out io.Writer, env []string, args ...string
 // newProcess is a solo in a process of its own, to be sent signals.
 func newProcess(t *testing.T, settings ...string) (*solo, *exec.Cmd) {
 	t.Helper()
+	return newProcessOf(t, []string{"app", "serve"}, settings...)
+}
+
+// newProcessOf is the same for a command that ends in app serve.
+func newProcessOf(t *testing.T, command []string, settings ...string) (*solo, *exec.Cmd) {
+	t.Helper()
 	s := &solo{t: t, dir: filepath.Join(t.TempDir(), "data")}
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	env := append([]string{"APP_ENVIRONMENT=local", "APP_DATA_DIR=" + s.dir, "APP_STORAGE_MIN_FREE=0", "APP_HTTP_ADDR=127.0.0.1:0"}, settings...)
-	cmd, log := spawn(t, t.TempDir(), write, env, "serve")
+	cmd, log := spawnThis(t, t.TempDir(), write, env, command...)
 	s.log = log
 	if err := write.Close(); err != nil {
 		t.Fatal(err)

@@ -213,10 +213,17 @@ func limitsOf(container uint64, env []string) memoryLimits {
 		return memoryLimits{}
 	}
 	l := memoryLimits{container: int64(container), forGo: int64(float64(container) * 0.9)}
-	if slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "GOMEMLIMIT=") }) {
+	if slices.ContainsFunc(env, setsMemoryLimit) {
 		l.forGo = 0
 	}
 	return l
+}
+
+// setsMemoryLimit tells whether a variable is GOMEMLIMIT with a value; Go takes
+// an empty one for none.
+func setsMemoryLimit(kv string) bool {
+	value, ok := strings.CutPrefix(kv, "GOMEMLIMIT=")
+	return ok && value != ""
 }
 
 // greet says on the terminal where to go. In production nothing is made and

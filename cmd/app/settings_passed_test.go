@@ -201,6 +201,7 @@ func TestMemoryLimitFromTheContainer(t *testing.T) {
 		"none to speak of": {nil, math.MaxUint64, memoryLimits{}},
 		"512 MiB":          {[]string{"HOME=/"}, 512 << 20, memoryLimits{container: 512 << 20, forGo: 483183820}},
 		"Go's is set":      {[]string{"GOMEMLIMIT=400MiB"}, 512 << 20, memoryLimits{container: 512 << 20}},
+		"set to nothing":   {[]string{"GOMEMLIMIT="}, 512 << 20, memoryLimits{container: 512 << 20, forGo: 483183820}},
 	} {
 		if got := limitsOf(tc.container, tc.env); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)

@@ -61,11 +61,10 @@ func (s *solo) greeting(read io.Reader) {
 			s.token = m[1]
 		}
 	}
-	m := regexp.MustCompile(`address"?[=:]"?([0-9.]+:[0-9]+)`).FindStringSubmatch(s.log.String())
-	if s.token == "" || m == nil {
+	if s.token == "" {
 		s.t.Fatalf("no greeting; it said:\n%s", s.log)
 	}
-	s.base = "http://" + m[1]
+	s.base = "http://" + hears(s.t, s.log, `address"?[=:]"?([0-9.]+:[0-9]+)`)[1]
 	go func() { _, _ = io.Copy(io.Discard, read) }()
 }
 

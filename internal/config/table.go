@@ -114,7 +114,7 @@ func (c *Config) httpStreamKeys() []key {
 		},
 		{
 			name: "http.drain_delay", def: "0s", bind: duration(&h.DrainDelay, 0, time.Hour),
-			doc: "How long serve goes on accepting connections after SIGTERM, with /readyz at 503 already, so that a load balancer sees it first. http.drain_timeout begins after it.",
+			doc: "How long serve goes on taking every request after SIGTERM, with /readyz at 503 already, so that a load balancer sees it first. http.drain_timeout begins after it.",
 		},
 		{
 			name: "http.keep_alive", def: "120s", bind: duration(&h.KeepAlive, shortest, day),

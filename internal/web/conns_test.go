@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -185,6 +186,99 @@ func TestDraining(t *testing.T) {
 	e.wantProblem(api.Draining, "PUT", "/api/v1/files/"+f.ID+"/parts/1", st.UploadToken, []byte("abcd"))
 	if a := e.do("GET", "/healthz", "", nil); a.StatusCode != 200 {
 		t.Errorf("health: %d", a.StatusCode)
+	}
+}
+
+// While those who hand out requests look, parts, downloads and views go on as
+// before; only then nothing further is taken.
+func TestDrainDelayIsForAllRequests(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, func(o *Options) { o.Limits.DrainDelay = time.Second })
+	s := e.send("done.jpg", []byte("done"))
+	st := e.start()
+	f := e.declareFile(st, "a", 4)
+	e.stop()
+	waitFor(t, func() bool { return e.probes.draining.Load() })
+	e.put(st, f, []byte("abcd"))
+	if a := e.do("GET", "/api/v1/files/"+s.file.ID+"/content", e.studio, nil); a.StatusCode != 200 {
+		t.Errorf("a download: %d %s", a.StatusCode, a.body)
+	}
+	if a := e.do("GET", "/api/v1/transfers/"+st.ID, st.UploadToken, nil); a.StatusCode != 200 {
+		t.Errorf("a call: %d %s", a.StatusCode, a.body)
+	}
+	<-e.ended
+	if e.serveErr != nil {
+		t.Errorf("a clean drain: %v", e.serveErr)
+	}
+}
+
+// Who reads a connection whose end was written can still be written to, and
+// gets no reset for it.
+func TestConnectionsCloseByHalves(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := newConnLimit(l, 1)
+	defer func() { _ = limit.Close() }()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	server, err := limit.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	half, ok := server.(interface{ CloseWrite() error })
+	if !ok {
+		t.Fatal("net/http cannot send the end before it closes")
+	}
+	if err := half.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(client); len(got) != 0 || err != nil {
+		t.Errorf("%q, %v, want the end", got, err)
+	}
+	if _, err := io.WriteString(client, "late"); err != nil {
+		t.Fatal(err)
+	}
+	late := make([]byte, 4)
+	if _, err := io.ReadFull(server, late); err != nil || string(late) != "late" {
+		t.Errorf("%q, %v", late, err)
+	}
+}
+
+// A listener that fails ends the serving, but not under handlers that run.
+func TestServeWaitsForHandlersWhenItsListenerFails(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	e.must(err)
+	fresh, err := New(e.options)
+	e.must(err)
+	ended := make(chan error, 1)
+	go func() { ended <- fresh.Serve(e.t.Context(), l, drainFor) }()
+	st := e.start()
+	f := e.declareFile(st, "a", 4)
+	conn, err := net.Dial("tcp", l.Addr().String())
+	e.must(err)
+	defer func() { _ = conn.Close() }()
+	_, err = fmt.Fprintf(conn, "PUT /api/v1/files/%s/parts/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 4\r\n\r\nab",
+		f.ID, st.UploadToken)
+	e.must(err)
+	waitFor(t, func() bool { used, _ := fresh.streams.count(); return used == 1 })
+	e.must(l.Close()) // its Accept fails
+	waitFor(t, func() bool { return fresh.probes.draining.Load() || len(ended) == 1 })
+	_, err = io.WriteString(conn, "cd")
+	e.must(err)
+	if a := (raw{conn, bufio.NewReader(conn)}).answer(e); a.StatusCode != 200 {
+		t.Errorf("the part in flight: %d %s", a.StatusCode, a.body)
+	}
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve: %v", err)
 	}
 }
 

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,6 +73,48 @@ func TestSlowGuestAgainstFastOne(t *testing.T) {
 	e.put(slow, last, []byte("abcd"))
 }
 
+// Guests from as many addresses as there are slots, each with a transfer of its
+// own, hold them all and do not move: none is above a share. Part after part of a
+// fast guest is taken. Who gave way was sent 503, and sends its part again.
+func TestSlowGuestsWithinTheirSharesAgainstFastOne(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, func(o *Options) {
+		behindProxy(o)
+		o.Limits.MaxStreams, o.Limits.StreamWait = 4, time.Second
+	})
+	address := func(i int) string { return fmt.Sprint("198.51.100.", i) }
+	var guests []api.Started
+	var files []api.File
+	var held []raw
+	for i := range 4 {
+		guests = append(guests, e.start())
+		files = append(files, e.declareFile(guests[i], "slow", 4))
+		held = append(held, e.holdStream(guests[i], files[i], address(i)))
+	}
+	fast := e.start()
+	for i := range 3 {
+		f := e.declareFile(fast, fmt.Sprint("fast", i), 4)
+		a := e.do("PUT", "/api/v1/files/"+f.ID+"/parts/1", fast.UploadToken, []byte("abcd"), "X-Forwarded-For", address(9))
+		if a.StatusCode != 200 {
+			t.Fatalf("part %d of the fast guest: %d %s", i, a.StatusCode, a.body)
+		}
+	}
+	gone := 0
+	for i, c := range held {
+		_, _ = io.WriteString(c, "cd")
+		if a := c.answer(e); a.StatusCode != 200 {
+			gone++
+			if p := a.problem(t); p.Code != api.Busy {
+				t.Errorf("who gave way: %+v", p)
+			}
+			e.put(guests[i], files[i], []byte("abcd"))
+		}
+	}
+	if gone != 1 {
+		t.Errorf("%d gave way, a quarter of the slots is 1", gone)
+	}
+}
+
 // One transfer with many parts waiting gets no more than a quarter of the slots
 // as they become free, while others wait.
 func TestOneTransferAgainstMany(t *testing.T) {
@@ -127,11 +171,13 @@ func TestOneTransferAgainstMany(t *testing.T) {
 	}
 }
 
-// With every slot held and the queue full, all that carries no large body is
-// answered without waiting for either.
-func TestCallsNeedNoStream(t *testing.T) {
+// With every slot held by bodies that stand still and the queue full, all that
+// carries no part is answered without waiting for either: no slot ever frees.
+func TestAnswersDoNotWaitForAStream(t *testing.T) {
 	t.Parallel()
+	var looks atomic.Int64
 	e := newEnv(t, func(o *Options) {
+		o.Checks = []Check{{Name: "database", Run: func(context.Context) error { looks.Add(1); return nil }}}
 		o.Limits.MaxStreams, o.Limits.MaxWaiting, o.Limits.StreamWait = 2, 3, time.Hour
 	})
 	done := e.send("done.jpg", []byte("done"))
@@ -149,10 +195,13 @@ func TestCallsNeedNoStream(t *testing.T) {
 
 	unlocked := e.unlockShare(done)
 	for _, call := range []struct{ method, path, token, body string }{
-		{"GET", "/healthz", "", ""}, {"GET", "/readyz", "", ""}, {"GET", "/version", "", ""}, {"GET", "/api/v1/openapi.json", "", ""},
+		{"GET", "/healthz", "", ""}, {"GET", "/readyz", "", ""}, {"GET", "/readyz", "", ""}, {"GET", "/version", "", ""}, {"GET", "/api/v1/openapi.json", "", ""},
 		{"GET", "/", "", ""}, {"GET", "/u/wedding", "", ""}, {"GET", "/d/" + done.token, "", ""},
 		{"GET", e.pages.base + "/css/lenzeye.css", "", ""},
 		{"GET", "/api/v1/u/wedding", "", ""}, {"POST", "/api/v1/u/wedding/transfers", "", `{"sender_email": "anna@example.com"}`},
+		{"POST", "/api/v1/transfers/" + st.ID + "/files", st.UploadToken, `{"files": [{"path": "small", "size": 4}]}`},
+		{"POST", "/api/v1/transfers/" + st.ID + "/files", st.UploadToken, `{"files": [{"path": "large", "size": 4}]` + strings.Repeat(" ", smallBody) + "}"},
+		{"POST", "/api/v1/login", "", `{"email": "nobody@example.com"}`},
 		{"GET", "/api/v1/transfers/" + st.ID, st.UploadToken, ""}, {"GET", "/api/v1/transfers/" + st.ID + "/files", st.UploadToken, ""},
 		{"GET", "/api/v1/files/" + f.ID + "/parts", st.UploadToken, ""}, {"DELETE", "/api/v1/files/" + f.ID, st.UploadToken, ""},
 		{"GET", "/api/v1/me", e.studio, ""}, {"GET", "/api/v1/transfers", e.studio, ""},
@@ -162,12 +211,16 @@ func TestCallsNeedNoStream(t *testing.T) {
 		if call.body != "" {
 			body = call.body
 		}
+		e.clock.advance(6 * time.Second) // longer than an answer of /readyz is kept
 		if a := e.do(call.method, call.path, call.token, body); a.StatusCode >= 300 {
 			t.Errorf("%s %s while every stream is held: %d %s", call.method, call.path, a.StatusCode, a.body)
 		}
 	}
 	if held, waiting := e.streams.count(); held != 2 || waiting != 3 {
 		t.Errorf("meanwhile %d held and %d waited", held, waiting)
+	}
+	if looks.Load() != 2 {
+		t.Errorf("/readyz looked %d times, want at each", looks.Load())
 	}
 }
 

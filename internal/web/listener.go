@@ -3,6 +3,7 @@ package web
 import (
 	"container/list"
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -34,6 +35,17 @@ type limitedConn struct {
 	limit *connLimit
 	in    *list.List
 	place *list.Element
+}
+
+// CloseWrite sends what was written and the end. net/http does so before it
+// closes a connection whose request it did not read to its end, and waits a
+// little: the answer would be lost in a reset otherwise.
+func (c *limitedConn) CloseWrite() error {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
 }
 
 func newConnLimit(l net.Listener, limit int) *connLimit {

@@ -94,7 +94,7 @@ type Limits struct {
 	MaxStreams  int           // part bodies in flight; 64
 	StreamWait  time.Duration // how long a body waits for its turn; 10 s
 	MaxWaiting  int           // bodies that may wait; 256
-	MaxConns    int           // 2048
+	MaxConns    int           // 2000
 	IdleTimeout time.Duration // window of progress; 120 s
 	MinRate     int64         // bytes a second over that window; 1024
 	KeepAlive   time.Duration // how long an unused connection is kept; 120 s
@@ -124,7 +124,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxStreams, 64)
 	set(&l.StreamWait, 10*time.Second)
 	set(&l.MaxWaiting, 256)
-	set(&l.MaxConns, 2048)
+	set(&l.MaxConns, 2000)
 	set(&l.IdleTimeout, 2*time.Minute)
 	set(&l.MinRate, 1024)
 	set(&l.KeepAlive, 2*time.Minute)

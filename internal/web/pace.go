@@ -53,10 +53,10 @@ func (m *meter) moved(n int) { m.due -= int64(n) }
 // leaves, and would take a passed deadline for one.
 type pacedBody struct {
 	body io.Reader
-	read int64
+	read int64 // written under mu
 	err  error // what ended it, if not its end
 
-	mu    sync.Mutex // over the deadline, which giveWay sets from elsewhere
+	mu    sync.Mutex // over read, which others ask for, and the deadline, which giveWay sets
 	meter meter
 	ended bool
 	gives bool // it gives way to others
@@ -81,7 +81,6 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := b.body.Read(p)
-	b.read += int64(n)
 	b.end(n, err)
 	if b.err != nil {
 		err = b.err
@@ -107,6 +106,7 @@ func (b *pacedBody) begin() (ended bool, err error) {
 func (b *pacedBody) end(n int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.read += int64(n)
 	b.meter.moved(n)
 	switch {
 	case err == nil:
@@ -120,6 +120,13 @@ func (b *pacedBody) end(n int, err error) {
 	default:
 		b.err = err
 	}
+}
+
+// moved says how much was read.
+func (b *pacedBody) moved() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.read
 }
 
 // giveWay ends the body early, unless all of it is there.

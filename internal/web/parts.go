@@ -53,7 +53,9 @@ func (s *Server) receivePart(c *call, body *pacedBody) (api.Receipt, error) {
 	if err != nil {
 		return api.Receipt{}, err
 	}
-	release, err := s.streams.acquire(ctx, claim{transfer: upload.TransferID(), address: c.client().Subject, cut: body.giveWay})
+	release, err := s.streams.acquire(ctx, claim{
+		transfer: upload.TransferID(), address: c.client().Subject, cut: body.giveWay, moved: body.moved,
+	})
 	if err != nil {
 		return api.Receipt{}, err
 	}

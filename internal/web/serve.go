@@ -20,10 +20,12 @@ const headerRoom = 64 << 10
 const lastWords = 5 * time.Second
 
 // Serve answers on l until ctx ends or there were enough requests. Then it
-// drains: /readyz says so first, after Limits.DrainDelay nothing further is
-// accepted, and what is in flight may finish within drainTimeout. What is left then ends with a broken connection, which is an
-// error; a clean end is nil. Serve returns when no handler runs any more, or
-// five seconds after the connections were cut.
+// drains: /readyz says so first, and for Limits.DrainDelay all goes on as
+// before. After that nothing further is accepted, and what is in flight may
+// finish within drainTimeout. What is left then ends with a broken connection,
+// which is an error; a clean end is nil. A listener that fails drains at once.
+// Serve returns when no handler runs any more, or five seconds after the
+// connections were cut.
 func (s *Server) Serve(ctx context.Context, l net.Listener, drainTimeout time.Duration) error {
 	limit := newConnLimit(l, s.limits.MaxConns)
 	s.conns.Store(limit)
@@ -39,37 +41,44 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, drainTimeout time.Du
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	var serveErr error
+	failed := make(chan error, 1)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		serveErr = server.Serve(limit)
+		if err := server.Serve(limit); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serve: %w", err)
+		}
 	}()
+	err := s.untilEnough(ctx, failed)
+	s.drain()
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if late := server.Shutdown(patience); late != nil {
+		cut(errDraining)
+		err = errors.Join(err, fmt.Errorf("drain: %w", errors.Join(late, server.Close())))
+		s.running.wait(lastWords)
+	}
+	<-served
+	return err
+}
+
+// untilEnough waits for the end of the serving and, unless it is the listener's
+// failure, lets those who hand out requests see it first.
+func (s *Server) untilEnough(ctx context.Context, failed <-chan error) error {
 	select {
-	case <-served:
-		return fmt.Errorf("serve: %w", serveErr)
+	case err := <-failed:
+		return err
 	case <-ctx.Done():
 	case <-s.enough:
 		s.log.InfoContext(ctx, "enough requests were answered", "max_requests", s.limits.MaxRequests)
 	}
-	s.drain()
-	select { // whoever hands out requests sees that first
-	case <-served:
-		return fmt.Errorf("serve: %w", serveErr)
+	s.probes.Drain()
+	select {
+	case err := <-failed:
+		return err
 	case <-time.After(s.limits.DrainDelay):
-	}
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	err := server.Shutdown(patience)
-	if err == nil {
-		<-served
 		return nil
 	}
-	cut(errDraining)
-	err = errors.Join(err, server.Close())
-	<-served
-	s.running.wait(lastWords)
-	return fmt.Errorf("drain: %w", err)
 }
 
 // countRequest ends Serve after the last request that it may answer.

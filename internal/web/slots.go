@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -15,7 +16,11 @@ import (
 //
 // Who has such a right and got nothing for half of its wait, because those that
 // hold the slots are slow, has one made free: the youngest body of a transfer or
-// an address above its share gives way.
+// an address above its share gives way. Where all keep to their shares, the
+// slowest body among the youngest quarter does. The other three quarters of the
+// slots are never taken for being slow, and each goes on to the oldest of that
+// quarter: who is slow comes to its end too, only later, and at most a quarter
+// of the work is begun in vain.
 type slots struct {
 	max, maxWaiting int
 	wait            time.Duration
@@ -37,6 +42,9 @@ type claim struct {
 	// cut ends the body early, which releases its slot. It must not wait. nil:
 	// nobody makes it give way.
 	cut func()
+	// moved says how much of the body has moved since it got its slot. nil: it
+	// does not give way for being slow.
+	moved func() int64
 }
 
 // waiter is somebody in the queue, and who holds a slot. granted is closed when
@@ -81,6 +89,7 @@ func (s *slots) await(ctx context.Context, w *waiter) {
 			return
 		case <-patience.C:
 			s.tire(w)
+			patience.Reset(max(s.wait/8, time.Millisecond)) // others may have come to give way since
 		case <-end.C:
 			s.leave(w, errBusy)
 			return
@@ -208,8 +217,8 @@ func (s *slots) owed() int {
 }
 
 // victim is the youngest body above its share, which loses least, or else the
-// oldest that holds its slot for too long, or nil. Those that are going already
-// hold nothing.
+// oldest that holds its slot for too long, or else the slowest, or nil. Those
+// that are going already hold nothing.
 func (s *slots) victim() *waiter {
 	quarter, half := s.shares()
 	byTransfer, byAddress := map[string]int{}, map[string]int{}
@@ -229,7 +238,30 @@ func (s *slots) victim() *waiter {
 			return h
 		}
 	}
-	return nil
+	return s.slowest()
+}
+
+// slowest is the body that moved least a second among the youngest quarter, or
+// nil. A quarter of fewer than four slots is none. Bodies are judged when they
+// had their slots for as long as it takes to lose one's patience.
+func (s *slots) slowest() *waiter {
+	var slowest *waiter
+	least := math.Inf(1)
+	stay := 0
+	for _, h := range s.held {
+		if h.going {
+			continue
+		}
+		stay++
+		had := time.Since(h.since)
+		if stay <= s.max-s.max/4 || h.cut == nil || h.moved == nil || had < s.wait/2 || had <= 0 {
+			continue
+		}
+		if rate := float64(h.moved()) / had.Seconds(); rate < least {
+			slowest, least = h, rate
+		}
+	}
+	return slowest
 }
 
 // close sends away who waits and who comes. Slots that are held stay.
