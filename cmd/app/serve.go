@@ -33,7 +33,8 @@ purge what has ended. With REDIS_URL that work is handed to app worker, unless
 
 Without any setting it keeps everything in the folder data: a SQLite database,
 the sealed files and the master key that opens them. The first start makes a
-studio with an upload link and an API token and prints both.
+studio with an upload link and an API token and prints both, but not under systemd,
+whose journal would keep the token: make the studio with app account create.
 
 SIGTERM or Ctrl-C drains: parts in flight finish, then it ends. A second signal
 ends at once.`,
@@ -226,12 +227,18 @@ func setsMemoryLimit(kv string) bool {
 	return ok && value != ""
 }
 
-// greet says on the terminal where to go. In production nothing is made and
-// nothing is printed.
+// speaksToJournal says that systemd keeps what is printed, for whoever may read
+// its journal.
+func (inv *invocation) speaksToJournal() bool {
+	return slices.ContainsFunc(inv.env, func(kv string) bool { return strings.HasPrefix(kv, "JOURNAL_STREAM=") })
+}
+
+// greet says on the terminal where to go. In production, and where a journal would
+// keep the token, nothing is made and nothing is printed.
 func (p *parts) greet(ctx context.Context, inv *invocation, listens string) error {
 	address := p.cfg.PublicURL(listens)
 	p.log.Info("listening", "address", listens, "public_url", address, "pid", os.Getpid())
-	if p.cfg.IsProduction() {
+	if p.cfg.IsProduction() || inv.speaksToJournal() {
 		return nil
 	}
 	first, err := p.ensureStudio(ctx)

@@ -44,7 +44,7 @@ func TestRelease(t *testing.T) {
 
 	shell(t, dist, "sha256sum --check --strict SHA256SUMS && tar xzf "+name+".tar.gz")
 	files := strings.Fields(shell(t, filepath.Join(dist, name), "ls"))
-	if diff := cmp.Diff([]string{"CHANGELOG.md", "LICENSE", "README.md", "app"}, files); diff != "" {
+	if diff := cmp.Diff([]string{"CHANGELOG.md", "LICENSE", "README.md", "app", "configs"}, files); diff != "" {
 		t.Errorf("the archive (-want +got):\n%s", diff)
 	}
 	if said := shell(t, filepath.Join(dist, name), "./app version"); !strings.HasPrefix(said, "lenzeye v1.2.3-rc.1 (") {

@@ -102,42 +102,6 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// TestPageOfOneMachine reads the settings that docs/deploy-vps.md shows, as the
-// program would, for both ways to keep things.
-func TestPageOfOneMachine(t *testing.T) {
-	t.Parallel()
-	page := read(t, "docs/deploy-vps.md")
-	blocks := map[string][]string{}
-	for _, m := range regexp.MustCompile("(?ms)^```(yaml|sh)\n(.*?)^```$").FindAllStringSubmatch(page, -1) {
-		blocks[m[1]] = append(blocks[m[1]], m[2])
-	}
-	if len(blocks["yaml"]) != 1 || len(blocks["sh"]) != 2 {
-		t.Fatalf("the page shows %d and %d settings", len(blocks["yaml"]), len(blocks["sh"]))
-	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "app.yaml")
-	if err := os.WriteFile(file, []byte(blocks["yaml"][0]), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	source := config.Source{Dir: dir, Environ: append(strings.Fields(blocks["sh"][0]), "APP_CONFIG="+file)}
-	c, err := config.Load(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.IsProduction() || c.Database().Engine != config.SQLite || c.MailDriver() != config.MailSMTP || len(c.HTTP.TrustedProxies) != 1 {
-		t.Errorf("the embedded default is %+v", c)
-	}
-	given := strings.ReplaceAll(blocks["sh"][1], "MASTER_KEYS=1:…", "MASTER_KEYS=1:"+strings.Repeat("ab", 32))
-	source.Environ = append(source.Environ, append(strings.Fields(given), "APP_ENVIRONMENT=production")...)
-	source.Needs = []config.Need{config.NeedMasterKey, config.NeedDatabase, config.NeedBucket}
-	if c, err = config.Load(source); err != nil || !c.UsesBucket() || c.Database().Engine != config.PostgreSQL {
-		t.Errorf("the external stores are %+v: %v", c, err)
-	}
-	if !strings.Contains(page, "client_max_body_size 600m;") || !strings.Contains(page, "proxy_request_buffering off;") {
-		t.Error("nginx would refuse or buffer parts")
-	}
-}
-
 type workflow struct {
 	On          any               `yaml:"on"`
 	Permissions map[string]string `yaml:"permissions"`
