@@ -1,8 +1,8 @@
 // Package names holds the rules for the paths of files in a transfer.
 //
-// It decides which paths a guest may declare (Check), which of them are the same path (Key), which folders a path
-// lies in (Ancestors), and what a path is called where the rules of others hold (Safe and Unique): in a ZIP that
-// Windows, macOS and Linux unpack, and in a folder that a command writes to.
+// It decides which paths a guest may declare (Check), which of them are the same path (Key), and what a path is
+// called where the rules of others hold (Safe and Unique): in a ZIP that Windows, macOS and Linux unpack, and in a
+// folder that a command writes to.
 //
 // It hides Unicode normalisation, case folding and the reserved names of Windows. It promises that Check accepts
 // exactly what the interface documents, that Key is the same for canonically equal paths, that Safe is idempotent

@@ -1,7 +1,6 @@
 package names
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -80,18 +79,4 @@ func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r <= 0x9f }
 // equal to itself but not to every reordering of it.
 func Key(path string) []byte {
 	return norm.NFC.Bytes([]byte(path))
-}
-
-// Ancestors returns the keys of the folders that a key lies in, outermost first: a and a/b for a/b/c, none for a.
-// They share the key's memory. No composition crosses a slash, so they equal the keys of the folders' own paths.
-func Ancestors(key []byte) [][]byte {
-	var found [][]byte
-	for end := 0; ; end++ {
-		next := bytes.IndexByte(key[end:], '/')
-		if next < 0 {
-			return found
-		}
-		end += next
-		found = append(found, key[:end:end])
-	}
 }

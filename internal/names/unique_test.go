@@ -88,7 +88,7 @@ func FuzzUnique(f *testing.F) {
 				t.Fatalf("%q after %q", name, earlier)
 			}
 			files[key] = name
-			for _, ancestor := range Ancestors([]byte(key)) {
+			for _, ancestor := range ancestors([]byte(key)) {
 				folders[string(ancestor)] = name
 			}
 		}

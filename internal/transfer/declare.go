@@ -28,7 +28,7 @@ var errKeyNeeded = errors.New("declared files need keys that were not made")
 type candidate struct {
 	index  int
 	in     NewFile
-	key    string // names.Key as a string, for maps
+	key    string // names.Key as a string
 	file   File
 	keyID  string // of the account key that seals its file key
 	sealed []byte // the file key
@@ -136,14 +136,20 @@ func checkNewFile(f NewFile, max *int64) error {
 // makeKeys makes file keys before the transaction, since sealing a thousand of
 // them takes a tenth of a second. Files that stand already need none.
 func (s *Service) makeKeys(ctx context.Context, t transferRow, good []candidate) error {
-	standing, err := s.standing(ctx, s.db, t.ID, good)
+	keys := make([]string, len(good))
+	for i, c := range good {
+		keys[i] = c.key
+	}
+	found, err := s.standing(ctx, s.db, t.ID, keys)
 	if err != nil {
 		return err
 	}
+	var standing places
+	standing.addAll(found)
 	var sealer *account.FileSealer
 	for i := range good {
 		c := &good[i]
-		if _, stands := standing[c.key]; stands || c.hasKey || c.in.Size == 0 {
+		if standing.at(c.key) != nil || c.hasKey || c.in.Size == 0 {
 			continue
 		}
 		if sealer == nil {

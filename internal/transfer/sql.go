@@ -161,6 +161,9 @@ WHERE transfer_id = $1 AND state <> 'deleted' AND path_key IN (`
 	firstBelow = `SELECT * FROM (SELECT` + fileColumns + ` FROM files
 WHERE transfer_id = $1 AND state <> 'deleted' AND path_key >= $%d AND path_key < $%d
 ORDER BY path_key LIMIT 1) AS q%d`
+	anyBelow = `SELECT %[3]d FROM (SELECT id FROM files
+WHERE transfer_id = $1 AND state <> 'deleted' AND path_key >= $%[1]d AND path_key < $%[2]d
+ORDER BY path_key LIMIT 1) AS q%[3]d`
 	receivingFiles = `SELECT` + fileColumns + ` FROM files
 WHERE transfer_id = $1 AND state = 'receiving' ORDER BY position LIMIT $2`
 	countReceiving = `SELECT COUNT(*) FROM files WHERE transfer_id = $1 AND state = 'receiving'`
