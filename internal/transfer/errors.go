@@ -67,7 +67,11 @@ var (
 	ErrStorageUnavailable  = blob.ErrUnavailable
 	ErrStorageDenied       = blob.ErrDenied
 	ErrStorageFull         = blob.ErrFull
+	ErrStorageStalled      = blob.ErrStalled
 	ErrDatabaseUnavailable = db.ErrUnavailable
+	ErrDatabaseRefused     = db.ErrRefused
+	ErrDatabaseLocked      = db.ErrLocked
+	ErrDatabaseReadOnly    = db.ErrReadOnly
 	ErrDatabaseFull        = db.ErrFull
 	ErrKeyUnavailable      = account.ErrKeyUnavailable
 )

@@ -13,6 +13,8 @@ import (
 
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/blob"
+	"github.com/lenzeye/lenzeye/internal/db"
 	"github.com/lenzeye/lenzeye/internal/transfer"
 )
 
@@ -103,6 +105,55 @@ func TestErrorTable(t *testing.T) {
 	}
 	if p, _, known := s.problem(errors.New("secret of below")); known || p.Code != api.Internal || strings.Contains(fmt.Sprint(p), "secret") {
 		t.Errorf("unknown: %+v", p)
+	}
+}
+
+// TestWhatGoesWrongBelowHasAnAnswer: each class of the stores and the databases
+// is one of the table, or never reaches it, for the reason given here.
+func TestWhatGoesWrongBelowHasAnAnswer(t *testing.T) {
+	t.Parallel()
+	want := map[string]api.Code{
+		"blob.ErrFull": api.StorageFull, "blob.ErrDenied": api.StorageUnavailable, "blob.ErrStalled": api.Stalled,
+		"blob.ErrUnavailable": api.StorageUnavailable, "blob.ErrAccessKey": api.StorageUnavailable,
+		"blob.ErrSecretKey": api.StorageUnavailable, "blob.ErrClock": api.StorageUnavailable,
+		"blob.ErrRegion": api.StorageUnavailable, "blob.ErrLockedOut": api.StorageUnavailable,
+		"blob.ErrNoBucket":  api.StorageUnavailable,
+		"db.ErrUnavailable": api.DatabaseUnavailable, "db.ErrUnreachable": api.DatabaseUnavailable,
+		"db.ErrOutcomeUnknown": api.DatabaseUnavailable, "db.ErrRefused": api.DatabaseUnavailable,
+		"db.ErrLocked": api.DatabaseUnavailable, "db.ErrReadOnly": api.DatabaseUnavailable, "db.ErrFull": api.StorageFull,
+		// What transfer makes a loss, a repair or a body's own error of.
+		"blob.ErrNotFound": api.Internal, "blob.ErrUploadNotFound": api.Internal, "blob.ErrPartMismatch": api.Internal,
+		"blob.ErrBody": api.Internal, "blob.ErrLength": api.Internal,
+		// Mistakes of ours.
+		"blob.ErrTooSmall": api.Internal, "blob.ErrExists": api.Internal, "blob.ErrInvalid": api.Internal,
+		// Met by commands only, or before anybody is served.
+		"blob.ErrUnsupported": api.Internal, "db.ErrNoBackup": api.Internal, "db.ErrDirty": api.Internal, "db.ErrNoMigration": api.Internal, "db.ErrNotDurable": api.Internal,
+	}
+	classes := map[string]error{
+		"blob.ErrFull": blob.ErrFull, "blob.ErrDenied": blob.ErrDenied, "blob.ErrStalled": blob.ErrStalled,
+		"blob.ErrUnavailable": blob.ErrUnavailable, "blob.ErrAccessKey": blob.ErrAccessKey, "blob.ErrSecretKey": blob.ErrSecretKey,
+		"blob.ErrClock": blob.ErrClock, "blob.ErrRegion": blob.ErrRegion, "blob.ErrLockedOut": blob.ErrLockedOut,
+		"blob.ErrNoBucket": blob.ErrNoBucket, "db.ErrUnavailable": db.ErrUnavailable, "db.ErrUnreachable": db.ErrUnreachable,
+		"db.ErrOutcomeUnknown": db.ErrOutcomeUnknown, "db.ErrRefused": db.ErrRefused, "db.ErrLocked": db.ErrLocked,
+		"db.ErrReadOnly": db.ErrReadOnly, "db.ErrFull": db.ErrFull,
+	}
+	for _, pkg := range []string{"blob", "db"} {
+		eachFile(t, "../"+pkg, func(f *ast.File) {
+			for _, d := range f.Decls {
+				for _, name := range sentinels(d) {
+					if full := pkg + "." + name; want[full] == "" || (want[full] != api.Internal) != (classes[full] != nil) {
+						t.Errorf("nobody has said what a guest is told of %s", full)
+					}
+				}
+			}
+		})
+	}
+	s := &Server{errors: errorRows(), codes: newCodeTable()}
+	for name, class := range classes {
+		p, retry, known := s.problem(fmt.Errorf("put part: %w", class))
+		if p.Code != want[name] || !known || retry == 0 || p.Status != 503 && p.Status != 507 {
+			t.Errorf("%s is answered by %d %s, come again after %v", name, p.Status, p.Code, retry)
+		}
 	}
 }
 
