@@ -67,7 +67,7 @@ func (d *dir) listAccount(ctx context.Context, account, after string, limit int)
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			info, err := d.stat(folder + "/" + name)
+			info, err := d.stat(ctx, folder+"/"+name)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}

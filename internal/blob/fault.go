@@ -1,6 +1,6 @@
 package blob
 
-// Op names a step of a Store, for Observe and for the memory store's faults.
+// Op names a step of a Store, for Observe and WithFaults.
 type Op string
 
 // The steps of a Store. OpRead is one Read of what Range opened; Observe is
@@ -30,3 +30,14 @@ const (
 	Before When = "before"
 	After  When = "after"
 )
+
+// WithFaults is the same store, whatever its kind, with steps that fail as a test
+// wants it. strike is called before and after each step, without a lock held, and
+// may block. An error before a step replaces it; one after it replaces its answer:
+// the step was done and the caller does not know. An error outside the package's
+// classes becomes ErrUnavailable. Both stores are one: closing either closes both.
+func (s *Store) WithFaults(strike func(op Op, when When) error) *Store {
+	faulty := *s
+	faulty.fault = strike
+	return &faulty
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"strconv"
 )
@@ -110,6 +111,10 @@ func (m *openedManifest) entry(i int) (manifestEntry, error) {
 	if err != nil {
 		return manifestEntry{}, fmt.Errorf("%w: %w", errManifest, err)
 	}
+	return parseEntry(line, i)
+}
+
+func parseEntry(line string, i int) (manifestEntry, error) {
 	number, err1 := strconv.ParseUint(line[:5], 10, 31)
 	end, err2 := strconv.ParseInt(line[39:58], 10, 64)
 	e := manifestEntry{number: int(number), attempt: line[6:38], end: end}
@@ -118,6 +123,28 @@ func (m *openedManifest) entry(i int) (manifestEntry, error) {
 		return manifestEntry{}, fmt.Errorf("%w: line %d", errManifest, 2+i)
 	}
 	return e, nil
+}
+
+// entries reads the parts in their order, many lines at a time.
+func (m *openedManifest) entries() iter.Seq2[manifestEntry, error] {
+	return func(yield func(manifestEntry, error) bool) {
+		lines := io.NewSectionReader(m.f, manifestLine, int64(m.parts)*manifestLine)
+		r := bufio.NewReaderSize(lines, 32<<10)
+		var line [manifestLine]byte
+		for i := range m.parts {
+			_, err := io.ReadFull(r, line[:])
+			if err == io.EOF || err == io.ErrUnexpectedEOF || err == nil && line[manifestLine-1] != '\n' {
+				err = fmt.Errorf("%w: line %d", errManifest, 2+i)
+			}
+			var e manifestEntry
+			if err == nil {
+				e, err = parseEntry(string(line[:]), i)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (m *openedManifest) line(i int) (string, error) {

@@ -53,17 +53,50 @@ func TestDirDamage(t *testing.T) {
 	}
 }
 
-// TestDirListsBesideDamage: one object whose manifest is damaged hides no other,
-// is shown with a length that it cannot have, and can be deleted.
+// TestDirListsBesideDamage: one object whose manifest or part files are damaged
+// hides no other, is shown with a length that it cannot have, and can be deleted.
 func TestDirListsBesideDamage(t *testing.T) {
 	t.Parallel()
+	line := func(n, at int) func(folder string, parts []string) error { // damages one line of the manifest
+		return func(folder string, _ []string) error {
+			b, err := os.ReadFile(filepath.Join(folder, manifestName))
+			if err != nil {
+				return err
+			}
+			b[n*manifestLine+at] ^= 1
+			return os.WriteFile(filepath.Join(folder, manifestName), b, 0o600)
+		}
+	}
+	for name, harm := range map[string]func(folder string, parts []string) error{
+		"manifest cut":        func(f string, _ []string) error { return os.Truncate(filepath.Join(f, manifestName), 100) },
+		"an attempt's name":   line(1, 10),
+		"a part's number":     line(1, 4),
+		"a part's end":        line(1, 57),
+		"the end of a line":   line(1, 58),
+		"the number of parts": line(0, 40),
+		"part gone":           func(f string, p []string) error { return os.Remove(filepath.Join(f, p[0])) },
+		"part cut":            func(f string, p []string) error { return os.Truncate(filepath.Join(f, p[1]), 400) },
+		"part grown":          func(f string, p []string) error { return os.Truncate(filepath.Join(f, p[0]), 1001) },
+		"part a folder": func(f string, p []string) error {
+			return errors.Join(os.Remove(filepath.Join(f, p[1])), os.Mkdir(filepath.Join(f, p[1]), 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listsBeside(t, harm)
+		})
+	}
+}
+
+func listsBeside(t *testing.T, harm func(folder string, parts []string) error) {
 	s, root := dirSuite(t)
 	keys := []string{s.key(), s.key(), s.key()}
 	slices.Sort(keys)
 	for _, key := range keys {
 		s.upload(key, [][]byte{pattern(1, 1000), pattern(2, 1000)})
 	}
-	s.must(os.Truncate(filepath.Join(root, keys[1], manifestName), 100))
+	folder := filepath.Join(root, keys[1])
+	s.must(harm(folder, tree(t, folder)))
 	page, err := s.List(t.Context(), "", 10)
 	s.must(err)
 	var got []string
@@ -113,7 +146,8 @@ func FuzzManifest(f *testing.F) {
 		}
 		defer rc.Close()
 		got, readErr := io.ReadAll(rc)
-		if readErr == nil && (err != nil || info.Size < 10) || len(got) > 10 {
+		damaged := err == nil && info.Size == 0 // elsewhere in the manifest
+		if readErr == nil && !damaged && (err != nil || info.Size < 10) || len(got) > 10 {
 			t.Errorf("read %q, head %+v %v", got, info, err)
 		}
 	})

@@ -19,11 +19,6 @@ type MemOptions struct {
 	Now func() time.Time
 	// Observe is called after each step with its context, name, duration and error.
 	Observe func(ctx context.Context, op string, d time.Duration, err error)
-	// Fault is called before and after each step, without a lock held, and may
-	// block. An error before a step replaces it; one after it replaces its
-	// answer: the step was done and the caller does not know. An error outside
-	// the package's classes becomes ErrUnavailable.
-	Fault func(op Op, when When) error
 	// MinPart is the smallest part, in bytes, that Complete takes anywhere but
 	// at the end. S3's is 5 MiB.
 	MinPart int64
@@ -81,7 +76,7 @@ func newMem(o MemOptions, take func(b *body) (content, error)) *Store {
 		now: o.Now, minPart: o.MinPart, take: take,
 		objects: map[string]memObject{}, uploads: map[Upload]*memUpload{},
 	}
-	return &Store{objects: m, uploads: m, now: o.Now, observe: o.Observe, fault: o.Fault}
+	return &Store{objects: m, uploads: m, now: o.Now, observe: o.Observe}
 }
 
 // next is called with the lock held.

@@ -103,8 +103,8 @@ func (s *Service) source(f File, missing func(error) error) seal.Source {
 	}
 }
 
-// shortBody tells of an object that ends before its length, which the store
-// keeps apart from a connection that broke.
+// shortBody tells of an object that ends before its length, or of which a piece
+// is not there, which the store keeps apart from a connection that broke.
 type shortBody struct {
 	io.ReadCloser
 	missing func(error) error
@@ -112,7 +112,7 @@ type shortBody struct {
 
 func (b *shortBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, blob.ErrNotFound) {
 		err = b.missing(err)
 	}
 	return n, err

@@ -88,7 +88,7 @@ func TestDamageStopsReading(t *testing.T) {
 	})
 }
 
-// TestFlippedBytesOnStores proves I3 on the stores that last: whichever byte of
+// TestFlippedBytesOnStores proves I3 on every store: whichever byte of
 // an object changes, what comes out is the true beginning of the file, up to the
 // segment before it, and then damage. A part's header is kept by its row too, so
 // that all is well without it.

@@ -32,7 +32,7 @@ type damage struct {
 func (s *Service) missingBytes(ctx context.Context, f File, cause error) error {
 	info, err := s.blobs.Head(ctx, f.blobKey)
 	if err != nil && !errors.Is(err, blob.ErrNotFound) || err == nil && info.Size == seal.SealedSize(f.Size, f.PartSize) {
-		return fmt.Errorf("stored bytes did not come: %w: %w", cause, ErrStorageUnavailable)
+		return fmt.Errorf("stored bytes did not come: %v: %w", cause, ErrStorageUnavailable)
 	}
 	live, err := s.isLive(ctx, f)
 	if err != nil || !live {

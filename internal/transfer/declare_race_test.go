@@ -7,9 +7,6 @@ import (
 	"testing"
 
 	"github.com/lenzeye/lenzeye/internal/account"
-	"github.com/lenzeye/lenzeye/internal/blob"
-	"github.com/lenzeye/lenzeye/internal/db"
-	"github.com/lenzeye/lenzeye/internal/testenv"
 )
 
 // TestQuotaHoldsAgainstOneAndMany proves I5: however many declares come at once
@@ -45,12 +42,7 @@ func TestQuotaHoldsAgainstOneAndMany(t *testing.T) {
 // accounts together, also for declares that come at once by several processes.
 func TestDiskHoldsAgainstMany(t *testing.T) {
 	t.Parallel()
-	testenv.EachEngine(t, func(t *testing.T, open func(testing.TB) *db.DB) {
-		store, err := blob.OpenDir(blob.DirOptions{Root: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := newFixtureOn(t, open(t), store)
+	eachDirectory(t, func(t *testing.T, f *fixture) {
 		neighbour, err := f.accounts.Create(t.Context(), account.NewAccount{Email: "next@example.com", Name: "Next"})
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +52,7 @@ func TestDiskHoldsAgainstMany(t *testing.T) {
 			all[i] = f.begin(t, LinkFields{})
 			f.studio, neighbour = neighbour, f.studio
 		}
-		free, known := store.FreeBytes(t.Context())
+		free, known := f.store.FreeBytes(t.Context())
 		if !known {
 			t.Fatal("the disk does not tell its space")
 		}

@@ -19,27 +19,26 @@ import (
 	"github.com/lenzeye/lenzeye/internal/db"
 	"github.com/lenzeye/lenzeye/internal/mail"
 	"github.com/lenzeye/lenzeye/internal/seal"
-	"github.com/lenzeye/lenzeye/internal/testenv"
 )
 
 const ringText = "1:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
-// fixture is a service over an empty database and a store in memory, with a
-// clock that the test turns and one studio.
+// fixture is a service over an empty database and an empty store, whose steps
+// fail as the test wants, with a clock that the test turns and one studio.
 type fixture struct {
 	*Service
 	db        *db.DB
 	store     *blob.Store
 	clk       *clock
 	studio    account.Account
-	faults    *faults // of a store in memory; others fail by themselves only
+	faults    *faults
 	ring      *rings
 	service   func() *Service                            // a further process on the same database and store
 	serviceOn func(d *db.DB, store *blob.Store) *Service // one with handles of its own
 
-	folders  []string // where the store keeps everything; none for one in memory
-	unit     int64    // the smallest part that the store takes before a last one
-	lastWins bool     // the store keeps of two attempts at a part the later one only
+	storeKind
+	another func(t testing.TB) *blob.Store // a further handle of the store
+	folders []string                       // where the store keeps everything; none for one in memory
 }
 
 type clock struct {
@@ -131,32 +130,6 @@ func (f *faults) set(fn func(op blob.Op, when blob.When) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fn = fn
-}
-
-// eachEngine runs a test on both engines and, when it has ended, holds every row
-// against the others.
-func eachEngine(t *testing.T, test func(t *testing.T, f *fixture)) {
-	t.Helper()
-	testenv.EachEngine(t, func(t *testing.T, open func(testing.TB) *db.DB) {
-		f := newFixture(t, open(t), Settings{})
-		test(t, f)
-		f.checkRows(t)
-	})
-}
-
-func newFixture(t tester, d *db.DB, set Settings) *fixture {
-	t.Helper()
-	f := &fixture{db: d, clk: &clock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}, faults: &faults{}, unit: 100, lastWins: true}
-	f.store = blob.OpenMem(blob.MemOptions{Now: f.clk.time, Fault: f.faults.hook})
-	return f.open(t, set)
-}
-
-// newFixtureOn works on a store that has a clock of its own and fails by itself
-// only.
-func newFixtureOn(t tester, d *db.DB, store *blob.Store) *fixture {
-	t.Helper()
-	f := &fixture{db: d, clk: &clock{now: time.Now().UTC()}, faults: &faults{}, store: store, unit: 100}
-	return f.open(t, Settings{})
 }
 
 // open makes the services of the fixture and its studio.

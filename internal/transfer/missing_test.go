@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/lenzeye/lenzeye/internal/blob"
 	"github.com/lenzeye/lenzeye/internal/db"
 	"github.com/lenzeye/lenzeye/internal/testenv"
 )
@@ -15,12 +14,13 @@ import (
 // studio is told of once; one that a purge takes is not.
 func TestMissingBytesAreDamage(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	store, err := blob.OpenDir(blob.DirOptions{Root: root})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := newFixtureOn(t, testenv.Open(t, testenv.Database(t, db.EngineSQLite)), store)
+	testenv.EachEngine(t, func(t *testing.T, open func(testing.TB) *db.DB) {
+		missingBytesAreDamage(t, newFixture(t, directory(), open(t)))
+	})
+}
+
+func missingBytesAreDamage(t *testing.T, f *fixture) {
+	root, store := f.folders[0], f.store
 	b := f.begin(t, LinkFields{})
 	files := f.declare(t, b, 100_000, 200_000, 300_000)
 	f.putAll(t, b, files...)

@@ -33,9 +33,8 @@ type meeting struct {
 // by more than a lease, so that it takes over what the first still works on.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
-	memory := storeKind{name: "memory", unit: 100, lastWins: true}
-	for _, kind := range append(storeKinds(), memory) {
-		t.Run(kind.name, func(t *testing.T) {
+	for _, kind := range []storeKind{memory(), directory(), bucket()} {
+		t.Run(kind.kind, func(t *testing.T) {
 			t.Parallel()
 			for _, engine := range []db.Engine{db.EngineSQLite, db.EnginePostgres} {
 				t.Run(string(engine), func(t *testing.T) {
@@ -49,17 +48,8 @@ func TestTwoProcesses(t *testing.T) {
 
 func twoProcesses(t *testing.T, kind storeKind, engine db.Engine) {
 	database := testenv.Database(t, engine)
-	var f *fixture
-	var other *blob.Store
-	if kind.begin == nil {
-		f = newFixture(t, testenv.Open(t, database), Settings{})
-		other = f.store // memory has no second handle
-	} else {
-		open, _ := kind.begin(t)
-		f = kind.fixture(t, testenv.Open(t, database), open)
-		other = openStore(t, open)
-	}
-	first, second := f.Service, f.serviceOn(testenv.Open(t, database), other)
+	f := newFixture(t, kind, testenv.Open(t, database))
+	first, second := f.Service, f.serviceOn(testenv.Open(t, database), f.another(t))
 	for _, m := range meetings() {
 		for name, ahead := range map[string]time.Duration{"at once": 0, "overtaken": sweepLease + time.Second} {
 			t.Run(m.name+", "+name, func(t *testing.T) {
@@ -144,6 +134,7 @@ func meetings() []meeting {
 		{"an idle reservation", meetIdle},
 		{"all expired", meetExpired},
 		{"ends", meetEnds},
+		{"a piece of a file gone", meetDamage},
 	}
 }
 

@@ -26,12 +26,6 @@ func TestMain(m *testing.M) {
 // end nothing is left.
 func TestAnyOrder(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, anyOrder)
-}
-
-// TestAnyOrderOnStores is TestAnyOrder on the stores that last.
-func TestAnyOrderOnStores(t *testing.T) {
-	t.Parallel()
 	eachStore(t, anyOrder)
 }
 

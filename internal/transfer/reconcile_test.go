@@ -77,7 +77,6 @@ func (f *fixture) differ(t tester, o ReconcileOptions) (map[Finding][]string, Re
 func TestReconcileFindsEveryDifference(t *testing.T) {
 	t.Parallel()
 	eachStore(t, findsEveryDifference)
-	eachEngine(t, findsEveryDifference)
 }
 
 func findsEveryDifference(t *testing.T, f *fixture) {

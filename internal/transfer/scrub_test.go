@@ -44,7 +44,6 @@ func (f *fixture) flip(t tester, file File, at int) (before []byte) {
 func TestScrubFindsDamage(t *testing.T) {
 	t.Parallel()
 	eachStore(t, scrubFindsDamage)
-	eachEngine(t, scrubFindsDamage)
 }
 
 func scrubFindsDamage(t *testing.T, f *fixture) {

@@ -112,7 +112,8 @@ func (c *scrub) part(ctx context.Context, f File, key seal.Key, n int) error {
 	if err != nil {
 		return err
 	}
-	source := c.s.source(f, func(err error) error { return fmt.Errorf("%w: %w", errGone, err) })
+	// The end of a stream is the opener's to tell: errGone must not wrap one.
+	source := c.s.source(f, func(err error) error { return fmt.Errorf("%w: %v", errGone, err) })
 	o := seal.NewOpener(ctx, key, file, source, seal.OpenerOptions{})
 	defer func() { _ = o.Close() }()
 	if _, err := o.Seek(int64(n-1)*f.PartSize, io.SeekStart); err != nil {

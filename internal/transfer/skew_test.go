@@ -27,7 +27,7 @@ func eachRound(t *testing.T, round func(t *testing.T, f *fixture, n int)) {
 			t.Fatalf("LENZEYE_ROUNDS: %v", err)
 		}
 	}
-	f := newFixture(t, testenv.Open(t, testenv.Database(t, db.EnginePostgres)), Settings{})
+	f := newFixture(t, memory(), testenv.Open(t, testenv.Database(t, db.EnginePostgres)))
 	if _, err := f.CreateLink(t.Context(), f.studio.ID, LinkFields{Slug: "skew"}, Client{}); err != nil {
 		t.Fatal(err)
 	}

@@ -20,12 +20,6 @@ import (
 // fetches them by link and code.
 func TestWholeWay(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, wholeWay)
-}
-
-// TestWholeWayOnStores is TestWholeWay on the stores that last.
-func TestWholeWayOnStores(t *testing.T) {
-	t.Parallel()
 	eachStore(t, wholeWay)
 }
 

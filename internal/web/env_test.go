@@ -74,7 +74,7 @@ func newEnv(t *testing.T, change func(*Options)) *env {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	e.must(err)
 	e.base = "http://" + l.Addr().String()
-	e.store = blob.OpenMem(blob.MemOptions{Fault: e.fault.strike})
+	e.store = blob.OpenMem(blob.MemOptions{}).WithFaults(e.fault.strike)
 	transfers := transfer.New(transfer.Options{
 		DB: d, Blobs: e.store, Accounts: accounts, Mail: outbox,
 		Settings: transfer.Settings{PublicURL: e.base}, Now: e.clock.time, Log: log,
