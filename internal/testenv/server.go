@@ -3,6 +3,7 @@ package testenv
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -144,4 +145,36 @@ func Chromium(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// Checker returns the path of a file that scripts/install fetched from npm, like
+// "axe-core/axe.min.js".
+func Checker(t testing.TB, name string) string {
+	t.Helper()
+	path, err := checker(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func checker(name string) (string, error) {
+	top, err := root()
+	if err != nil {
+		return "", err
+	}
+	lock, err := os.ReadFile(filepath.Join(top, "scripts", "tools", "package-lock.json"))
+	if err != nil {
+		return "", err
+	}
+	cache := os.Getenv("XDG_CACHE_HOME")
+	if cache == "" {
+		cache = filepath.Join(os.Getenv("HOME"), ".cache")
+	}
+	folder := fmt.Sprintf("checkers-%.6x", sha256.Sum256(lock))
+	path := filepath.Join(cache, "lenzeye", folder, "node_modules", filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("testenv: %w: run scripts/install", err)
+	}
+	return path, nil
 }

@@ -38,6 +38,7 @@ type tab struct {
 	requests []string // method and path
 	weight   float64  // bytes of answers on the wire
 	fetched  chan string
+	axeOnce
 }
 
 // openTab starts a browser that asks for pages in a language.
@@ -254,22 +255,23 @@ func (b *tab) send() {
 var views = []struct {
 	width  int64
 	scheme string
-}{{1280, "light"}, {1280, "dark"}, {390, "light"}, {390, "dark"}}
+	axe    bool // held to axe-core
+}{{360, "light", false}, {768, "light", false}, {1600, "dark", false}, {1280, "light", true}, {1280, "dark", false}, {390, "light", false}, {390, "dark", true}}
 
-// look holds the page at every width to having no sideways scrolling, and keeps
+// look holds the page at every width to having no sideways scrolling, in light and
+// dark to axe-core, and for who wants no motion to standing still. It keeps
 // screenshots in the folder LENZEYE_SCREENSHOTS.
 func (b *tab) look(name string) {
 	b.t.Helper()
 	folder := os.Getenv("LENZEYE_SCREENSHOTS")
 	for _, v := range views {
 		b.do(chromedp.EmulateViewport(v.width, 900))
-		features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}
-		_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
-		b.must(err)
-		if wide, _ := strconv.Atoi(b.eval(`document.documentElement.scrollWidth`)); int64(wide) > v.width {
-			b.t.Errorf("%s is %d px wide at %d", name, wide, v.width)
+		b.media("", v.scheme)
+		b.fits(fmt.Sprintf("%s at %d", name, v.width), v.width)
+		if v.axe && !b.scriptless {
+			b.axe(fmt.Sprintf("%s at %d, %s", name, v.width, v.scheme))
 		}
-		if folder == "" {
+		if folder == "" || v.width != 1280 && v.width != 390 {
 			continue
 		}
 		png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
@@ -277,5 +279,24 @@ func (b *tab) look(name string) {
 		b.must(os.MkdirAll(folder, 0o755))
 		b.must(os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%d-%s.png", name, v.width, v.scheme)), png, 0o644))
 	}
+	if moving := b.eval(`document.getAnimations().filter((a) => a.playState === "running").length`); moving != "0" {
+		b.t.Errorf("%s: %s animations run although no motion is wanted", name, moving)
+	}
 	b.do(chromedp.EmulateViewport(1280, 900))
+}
+
+// media emulates paper or a screen ("" for it), and a colour scheme, without motion.
+func (b *tab) media(medium, scheme string) {
+	b.t.Helper()
+	features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: medium, Features: features})
+	b.must(err)
+}
+
+// fits fails where the page is wider than the window.
+func (b *tab) fits(name string, width int64) {
+	b.t.Helper()
+	if wide, _ := strconv.Atoi(b.eval(`document.documentElement.scrollWidth`)); int64(wide) > width {
+		b.t.Errorf("%s is %d px wide", name, wide)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lenzeye/lenzeye/internal/account"
@@ -330,7 +331,10 @@ func (s *Server) fail(c *call, err error) {
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="lenzeye"`)
 	}
-	if c.route.page {
+	if c.route.browsed {
+		h.Add("Vary", "Accept")
+	}
+	if c.route.page || c.route.browsed && wantsPage(c.r) {
 		pageErr := s.errorPage(c.w, c.r, p)
 		if pageErr == nil {
 			return
@@ -343,6 +347,12 @@ func (s *Server) fail(c *call, err error) {
 		p.Status, body = http.StatusInternalServerError, []byte(`{"code":"internal","status":500}`)
 	}
 	c.w.json(p.Status, api.ProblemType, body)
+}
+
+// wantsPage tells a browser that goes to an address from a program, or a script,
+// that calls it.
+func wantsPage(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // abort ends the connection, since an answer that has begun cannot be taken

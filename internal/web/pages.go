@@ -2,11 +2,14 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"embed"
 	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/lenzeye/lenzeye/internal/account"
@@ -32,6 +35,7 @@ type pages struct {
 	publicURL string
 	now       func() time.Time
 	templates map[string]*template.Template
+	packers   sync.Pool // of *gzip.Writer, which are too large to make for every page
 }
 
 func newPages(o Options) (*pages, error) {
@@ -43,6 +47,7 @@ func newPages(o Options) (*pages, error) {
 		static: assets, base: assets.base, catalog: o.Catalog,
 		transfers: o.Transfers, publicURL: o.PublicURL, now: o.Now,
 		templates: map[string]*template.Template{},
+		packers:   sync.Pool{New: func() any { return gzip.NewWriter(nil) }},
 	}
 	for _, name := range []string{"upload", "download", "home", "error"} {
 		t, err := template.ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
@@ -55,7 +60,7 @@ func newPages(o Options) (*pages, error) {
 }
 
 // render writes a page whole or, when its template fails, nothing.
-func (p *pages) render(w http.ResponseWriter, status int, name string, data any) error {
+func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
 	var out bytes.Buffer
 	if err := p.templates[name].ExecuteTemplate(&out, "layout", data); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
@@ -64,17 +69,42 @@ func (p *pages) render(w http.ResponseWriter, status int, name string, data any)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", data.(interface{ Lang() string }).Lang())
 	h.Set("Cache-Control", "private, no-cache")
-	h.Add("Vary", "Accept-Language, Cookie")
+	h.Add("Vary", "Accept-Encoding, Accept-Language, Cookie")
+	body := out.Bytes()
+	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		packed, err := p.pack(body)
+		if err != nil {
+			return fmt.Errorf("pack page %s: %w", name, err)
+		}
+		h.Set("Content-Encoding", "gzip")
+		body = packed
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	if _, err := out.WriteTo(w); err != nil {
+	if _, err := w.Write(body); err != nil {
 		return fmt.Errorf("send page %s: %w", name, err)
 	}
 	return nil
 }
 
+// pack compresses a page: a Hindi one to a quarter. The length of what is
+// encrypted on the way then tells of its content, which is of use only against a
+// page that shows a secret beside words of whoever watches. No page does: codes,
+// tokens and sessions are in cookies and in answers of the interface, which stay
+// as they are, and what a page takes from its address is what opened it.
+func (p *pages) pack(body []byte) ([]byte, error) {
+	var out bytes.Buffer
+	z := p.packers.Get().(*gzip.Writer)
+	defer p.packers.Put(z)
+	z.Reset(&out)
+	_, err := z.Write(body)
+	err = errors.Join(err, z.Close())
+	return out.Bytes(), err
+}
+
 // homePage says what this is. It shows nothing of any account.
 func (p *pages) homePage(w http.ResponseWriter, r *http.Request) error {
-	return p.render(w, http.StatusOK, "home", p.view(r))
+	return p.render(w, r, http.StatusOK, "home", p.view(r))
 }
 
 // uploadPage is where a guest sends. A link that takes no new transfer still
@@ -91,7 +121,7 @@ func (p *pages) uploadPage(w http.ResponseWriter, r *http.Request) error {
 	if ended != "" {
 		status = http.StatusGone
 	}
-	return p.render(w, status, "upload", p.uploadView(r, slug, link, ended))
+	return p.render(w, r, status, "upload", p.uploadView(r, slug, link, ended))
 }
 
 // endOfLink is the code of a link that takes no new transfer, or "".
@@ -123,7 +153,7 @@ func (p *pages) downloadPage(w http.ResponseWriter, r *http.Request) error {
 	if err := endOfShare(share.State); err != nil && !unlocked {
 		return err
 	}
-	return p.render(w, http.StatusOK, "download", p.downloadView(r, token, share, studio, unlocked))
+	return p.render(w, r, http.StatusOK, "download", p.downloadView(r, token, share, studio, unlocked))
 }
 
 // endOfShare is why a share opens no more, or nil.
@@ -158,5 +188,5 @@ func (p *pages) unlocked(r *http.Request, token string) (bool, error) {
 // errorPage shows a problem to a person: what happened, what is safe, what to
 // do next.
 func (p *pages) errorPage(w http.ResponseWriter, r *http.Request, problem api.Problem) error {
-	return p.render(w, problem.Status, "error", p.problemView(r, problem))
+	return p.render(w, r, problem.Status, "error", p.problemView(r, problem))
 }

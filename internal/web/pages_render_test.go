@@ -2,8 +2,11 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +16,6 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/lenzeye/lenzeye/internal/api"
 	"github.com/lenzeye/lenzeye/internal/transfer"
 )
 
@@ -77,6 +79,7 @@ func TestPagesWithoutScriptShowTheCommandLine(t *testing.T) {
 	e := newEnv(t, nil)
 	s := e.send("a.jpg", pattern(10))
 	b := e.openTab("en")
+	b.scriptless = true
 	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	e.must(err)
 	b.open("/u/wedding")
@@ -111,10 +114,7 @@ func TestProblemPages(t *testing.T) {
 	see("problem-share", "/d/nothing-here", "This link leads nowhere")
 	e.patch(transfer.LinkPatch{Closed: given(true)})
 	see("problem-closed", "/u/wedding", "This link is closed")
-	shares := ask[api.Shares](e, 200, "GET", "/api/v1/transfers/"+s.ID+"/shares", e.studio, nil).Shares
-	if a := e.do("DELETE", "/api/v1/shares/"+shares[0].ID, e.studio, nil); a.StatusCode != http.StatusNoContent {
-		t.Fatalf("revoke: %d %s", a.StatusCode, a.body)
-	}
+	e.revoke(s)
 	see("problem-revoked", "/d/"+s.token, "This link was taken back")
 }
 
@@ -177,6 +177,67 @@ func TestStaticFilesAreKeptForEver(t *testing.T) {
 			t.Errorf("%s is answered", path)
 		}
 	}
+}
+
+// TestPagesArePacked reads every page plain and compressed.
+func TestPagesArePacked(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	for _, path := range []string{"/", "/u/wedding", "/no/such/page"} {
+		hindi := []string{"Accept-Language", "hi", "Accept-Encoding"}
+		plain := e.do("GET", path, "", nil, append(hindi, "identity")...)
+		packed := e.do("GET", path, "", nil, append(hindi, "gzip, br")...)
+		z, err := gzip.NewReader(bytes.NewReader(packed.body))
+		e.must(err)
+		got, err := io.ReadAll(z)
+		e.must(err)
+		number := regexp.MustCompile(`<span class="mono">[^<]*</span>`)
+		if !bytes.Equal(number.ReplaceAll(got, nil), number.ReplaceAll(plain.body, nil)) || len(packed.body)*2 > len(plain.body) {
+			t.Errorf("%s: %d bytes packed, %d plain", path, len(packed.body), len(plain.body))
+		}
+		if packed.Header.Get("Content-Encoding") != "gzip" || plain.Header.Get("Content-Encoding") != "" ||
+			!strings.Contains(plain.Header.Get("Vary"), "Accept-Encoding") || int(packed.ContentLength) != len(packed.body) {
+			t.Errorf("%s: headers %v and %v", path, packed.Header, plain.Header)
+		}
+	}
+}
+
+// TestModulesAreAskedForAtOnce reads what a page names for its script against
+// what the browser then loads.
+func TestModulesAreAskedForAtOnce(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	s := e.send("a.jpg", pattern(10))
+	b := e.openTab("en")
+	for _, path := range []string{"/u/wedding", "/d/" + s.token} {
+		named := regexp.MustCompile(`<link rel="modulepreload" href="([^"]+)">`).FindAllStringSubmatch(string(e.do("GET", path, "", nil).body), -1)
+		b.sent("")
+		b.open(path)
+		b.holds(`document.readyState === "complete"`)
+		loaded := b.sent("GET " + e.pages.base + "/js/")
+		for _, name := range named {
+			if !slices.Contains(loaded, "GET "+name[1]) {
+				t.Errorf("%s names %s and loads %v", path, name[1], loaded)
+			}
+		}
+		if len(loaded) != len(named)+1 || len(named) < 5 {
+			t.Errorf("%s loads %d scripts and names %d of them", path, len(loaded), len(named))
+		}
+	}
+}
+
+// TestFirstPaintWaitsForNoScript keeps every script from the browser.
+func TestFirstPaintWaitsForNoScript(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	b := e.openTab("en")
+	gate := b.stopAt("*.js")
+	loading := make(chan error, 1)
+	go func() { loading <- chromedp.Do(b.ctx, chromedp.Navigate(e.base+"/u/wedding")) }()
+	gate.reached()
+	b.holds(`performance.getEntriesByName("first-contentful-paint").length === 1 && document.querySelector("h1").checkVisibility()`)
+	gate.open()
+	e.must(<-loading)
 }
 
 func TestGzipIsReadAsBrowsersWriteIt(t *testing.T) {

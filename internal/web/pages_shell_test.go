@@ -17,14 +17,16 @@ import (
 func (e *env) shellLines(path string) []string {
 	e.t.Helper()
 	page := string(e.do("GET", path, "", nil).body)
-	_, rest, _ := strings.Cut(page, `<pre class="shell">`)
+	_, rest, _ := strings.Cut(page, `<pre class="shell"`)
+	_, rest, _ = strings.Cut(rest, ">")
 	text, _, found := strings.Cut(rest, "</pre>")
 	if !found {
 		e.t.Fatalf("%s shows no commands", path)
 	}
 	var lines []string
 	for line := range strings.Lines(html.UnescapeString(text)) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "curl ") || strings.Contains(line, "=http") {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, "app ") || strings.Contains(line, "=http") {
 			lines = append(lines, line)
 		}
 	}
@@ -55,7 +57,7 @@ func TestCommandLinesOfThePagesWork(t *testing.T) {
 	dir, photo := t.TempDir(), pattern(12345)
 	fill(t, dir, []string{"photo.jpg"}, func(string) []byte { return photo })
 
-	send := e.shellLines("/u/wedding")
+	send := e.shellLines("/u/wedding")[1:]
 	var started api.Started
 	shell(t, dir, &started, send[0], send[1])
 	set := send[0] + "; TRANSFER=" + started.ID + " TOKEN=" + started.UploadToken
@@ -65,15 +67,46 @@ func TestCommandLinesOfThePagesWork(t *testing.T) {
 	var done api.Completed
 	shell(t, dir, &done, set, send[4])
 
-	fetch := e.shellLines(strings.TrimPrefix(done.Share.URL, e.base))
+	path := strings.TrimPrefix(done.Share.URL, e.base)
+	fetch := e.shellLines(path)[1:]
 	shell(t, dir, nil, fetch[0], strings.ReplaceAll(fetch[1], "YOUR-CODE", done.Share.Code))
+	access := e.unlockShare(sent{token: strings.TrimPrefix(path, "/d/"), done: done}).AccessToken
+	e.wantGoesOn(dir, "files.zip", e.do("GET", "/api/v1"+path+"/archive.zip", access, nil).body, fetch[0], fetch[2])
 	var list api.ShareView
-	shell(t, dir, &list, fetch[0], fetch[2])
-	part := filepath.Join(dir, "part.jpg")
-	e.must(os.WriteFile(part, photo[:1000], 0o600)) // as a broken connection leaves it
-	get := strings.NewReplacer("NAME", part, "/ID", "/"+list.Files[0].ID).Replace(fetch[3])
-	shell(t, dir, nil, fetch[0], get)
-	got, err := os.ReadFile(part)
+	shell(t, dir, &list, fetch[0], fetch[3])
+	get := strings.NewReplacer("NAME", "part.jpg", "/ID", "/"+list.Files[0].ID).Replace(fetch[4])
+	e.wantGoesOn(dir, "part.jpg", photo, fetch[0], get)
+}
+
+// wantGoesOn runs a command that fetches a file after a broken connection left
+// the beginning of it.
+func (e *env) wantGoesOn(dir, name string, want []byte, lines ...string) {
+	e.t.Helper()
+	e.must(os.WriteFile(filepath.Join(dir, name), want[:len(want)/3], 0o600))
+	shell(e.t, dir, nil, lines...)
+	got, err := os.ReadFile(filepath.Join(dir, name))
+	e.must(err)
+	if !bytes.Equal(got, want) {
+		e.t.Errorf("%d bytes of %s came, not the %d that are there", len(got), name, len(want))
+	}
+}
+
+// TestLinesForTheProgramWork runs those with the program itself.
+func TestLinesForTheProgramWork(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	dir, photo := t.TempDir(), pattern(54321)
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", filepath.Join(dir, "app"), "../../cmd/app")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v\n%s", err, out)
+	}
+	fill(t, dir, []string{"FOLDER/Card/photo.jpg"}, func(string) []byte { return photo })
+	set := "export HOME=$PWD PATH=$PWD:$PATH; unset XDG_STATE_HOME"
+	var done struct{ Share struct{ URL, Code string } }
+	shell(t, dir, &done, set, e.shellLines("/u/wedding")[0]+" --json")
+	get := e.shellLines(strings.TrimPrefix(done.Share.URL, e.base))[0]
+	shell(t, dir, nil, set, "mkdir got; cd got", strings.ReplaceAll(get, "YOUR-CODE", done.Share.Code))
+	got, err := os.ReadFile(filepath.Join(dir, "got/FOLDER/Card/photo.jpg"))
 	e.must(err)
 	if !bytes.Equal(got, photo) {
 		t.Errorf("%d bytes came back, not the %d that were sent", len(got), len(photo))

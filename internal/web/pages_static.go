@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +23,8 @@ var staticFiles embed.FS
 type assets struct {
 	base  string // "/static/<hash>"
 	files map[string]asset
+	// modules lists, for each script, what it imports and what those import.
+	modules map[string][]string
 }
 
 type asset struct {
@@ -32,7 +36,7 @@ type asset struct {
 // them all: a change of one is a new address for every one, so that no browser
 // mixes two versions.
 func loadAssets() (*assets, error) {
-	a := &assets{files: map[string]asset{}}
+	a := &assets{files: map[string]asset{}, modules: map[string][]string{}}
 	sum := sha256.New()
 	err := fs.WalkDir(staticFiles, "static", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -52,7 +56,37 @@ func loadAssets() (*assets, error) {
 		return nil, err
 	}
 	a.base = "/static/" + hex.EncodeToString(sum.Sum(nil)[:8])
+	for name := range a.files {
+		if script, ok := strings.CutPrefix(name, "/js/"); ok {
+			if a.modules[script], err = a.importedBy(script); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return a, nil
+}
+
+// importing finds the modules that a module names at the start of a line. One
+// that is asked for later, by import(), is none of them.
+var importing = regexp.MustCompile(`(?m)^(?:import|export)\b[^;"']*["']\./([a-z0-9]+\.js)["'];`)
+
+// importedBy lists the modules below a script, nearest first. A browser that
+// knows them from the page asks for all at once; else it learns of each only
+// from the one that imports it.
+func (a *assets) importedBy(script string) ([]string, error) {
+	all := []string{script}
+	for i := 0; i < len(all); i++ {
+		file, ok := a.files["/js/"+all[i]]
+		if !ok {
+			return nil, fmt.Errorf("static file js/%s is imported and not there", all[i])
+		}
+		for _, found := range importing.FindAllSubmatch(file.plain, -1) {
+			if name := string(found[1]); !slices.Contains(all, name) {
+				all = append(all, name)
+			}
+		}
+	}
+	return all[1:], nil
 }
 
 func newAsset(name string, data []byte) (asset, error) {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -171,15 +170,8 @@ func (b *tab) fetch(path, code string, want map[string][]byte) {
 func (b *tab) wantFetched(name string, want []byte) {
 	b.t.Helper()
 	b.click(fmt.Sprintf(`a[aria-label="Download %s"]`, name))
-	select {
-	case path := <-b.fetched:
-		got, err := os.ReadFile(path)
-		b.must(err)
-		if !bytes.Equal(got, want) {
-			b.t.Errorf("%s: %d bytes were fetched, not the %d that were sent", name, len(got), len(want))
-		}
-	case <-time.After(patience):
-		b.t.Fatalf("%s was not fetched", name)
+	if got := b.download(name); !bytes.Equal(got, want) {
+		b.t.Errorf("%s: %d bytes were fetched, not the %d that were sent", name, len(got), len(want))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -16,15 +17,19 @@ import (
 // view is what every template needs.
 type view struct {
 	language catalog.Language
-	Studio   string // whose page it is; "" where that is not known
-	Static   string // path of the static files
-	Script   string // the page's module; "" for none
-	Boot     any    // data for the script, as JSON in the page; nil for none
+	modules  map[string][]string // of assets
+	Studio   string              // whose page it is; "" where that is not known
+	Static   string              // path of the static files
+	Script   string              // the page's module; "" for none
+	Boot     any                 // data for the script, as JSON in the page; nil for none
 }
 
 func (p *pages) view(r *http.Request) view {
-	return view{language: p.catalog.Match(r.Header.Get("Accept-Language")), Static: p.base}
+	return view{language: p.catalog.Match(r.Header.Get("Accept-Language")), modules: p.static.modules, Static: p.base}
 }
+
+// Modules are what the page's script imports.
+func (v view) Modules() []string { return v.modules[v.Script] }
 
 // Lang is for the lang attribute.
 func (v view) Lang() string { return v.language.Tag() }
@@ -112,10 +117,11 @@ type boot struct {
 	Unlocked bool     `json:"unlocked,omitempty"`
 }
 
-func (v view) boot(prefix string) boot {
+// boot gives a script the texts whose keys begin so, and those of refusals.
+func (v view) boot(prefixes ...string) boot {
 	return boot{
 		Language: v.Lang(), Icons: v.Static + "/img/icons.svg", Studio: v.StudioOrGeneric(),
-		Texts: v.language.Messages(prefix, "error."),
+		Texts: v.language.Messages(append(prefixes, "error.")...),
 	}
 }
 
@@ -154,9 +160,12 @@ func (p *pages) uploadView(r *http.Request, slug string, link transfer.LinkView,
 	return v
 }
 
-// uploadShell sends one small file without a browser's script. The verbs are the
-// address of the server and the slug.
-const uploadShell = `API=%[1]s/api/v1
+// uploadShell sends without a browser's script. The verbs are the address of the
+// server and the slug.
+const uploadShell = `# with Lenzeye's own program, which goes on where it stopped
+app send FOLDER --to %[1]s/u/%[2]s --from you@example.com
+# or one small file with curl
+API=%[1]s/api/v1
 curl -sd '{"sender_email": "you@example.com"}' -H 'Content-Type: application/json' $API/u/%[2]s/transfers
 # take id and upload_token from the answer
 TRANSFER=… TOKEN=…
@@ -192,19 +201,23 @@ func (p *pages) downloadView(r *http.Request, token string, share transfer.Share
 		v.Until = v.day(share.ExpiresAt)
 	}
 	v.Shell = fmt.Sprintf(downloadShell, p.publicURL, token)
-	b := v.boot("fetch.")
+	b := v.boot("fetch.", "problem.share_")
 	b.Token, b.Unlocked = token, unlocked
 	v.Boot = b
 	return v
 }
 
 // downloadShell fetches without a browser. The verbs are the address of the
-// server and the share's token.
-const downloadShell = `SHARE=%[1]s/api/v1/d/%[2]s
-curl -sc cookies -d '{"code": "YOUR-CODE"}' -H 'Content-Type: application/json' $SHARE/unlock
-curl -sb cookies $SHARE
-# take a file's id from the list; -C - goes on where it stopped
-curl -b cookies -C - -o NAME $SHARE/files/ID`
+// server and the share's token. The page's script puts the code in once it knows it.
+const downloadShell = `# with Lenzeye's own program, which goes on where it stopped
+app get %[1]s/d/%[2]s --code YOUR-CODE
+# or with curl: everything as one ZIP; -C - goes on where it stopped
+SHARE=%[1]s/api/v1/d/%[2]s
+curl -fsc cookies -d '{"code": "YOUR-CODE"}' -H 'Content-Type: application/json' $SHARE/unlock
+curl -fb cookies -C - -o files.zip $SHARE/archive.zip
+# or one file: take its id from the list
+curl -fsb cookies $SHARE
+curl -fb cookies -C - -o NAME $SHARE/files/ID`
 
 // problemView fills the page of a problem.
 type problemView struct {
@@ -218,6 +231,7 @@ type problemNotice struct {
 	Number      string // of the request, when the problem is ours
 	Here        string // path to try again
 	Again       bool
+	Back        string // path of the page of the share; "" where there is none
 }
 
 func (p *pages) problemView(r *http.Request, problem api.Problem) problemView {
@@ -234,10 +248,22 @@ func (p *pages) problemView(r *http.Request, problem api.Problem) problemView {
 		Text:  v.T("problem."+kind+".text", "studio", v.StudioOrGeneric()),
 		Icon:  problemIcon(problem.Status), Here: r.URL.EscapedPath(),
 	}
+	if problem.Status != http.StatusNotFound && problem.Status != http.StatusGone {
+		v.Problem.Back = backToShare(r)
+	}
 	if problem.Status >= http.StatusInternalServerError || problem.Status == http.StatusTooManyRequests {
-		v.Problem.Number, v.Problem.Again = problem.RequestID, true
+		v.Problem.Number, v.Problem.Again = problem.RequestID, problem.Code != api.FileDamaged
 	}
 	return v
+}
+
+// backToShare is the page from which somebody went to a file or the ZIP.
+func backToShare(r *http.Request) string {
+	token := r.PathValue("token")
+	if token == "" || !strings.HasPrefix(r.URL.Path, "/api/") {
+		return ""
+	}
+	return "/d/" + url.PathEscape(token)
 }
 
 func problemIcon(status int) string {

@@ -24,6 +24,7 @@ type route struct {
 	// ownSite refuses pages of other sites also where no cookie counts yet.
 	ownSite bool
 	page    bool // answers people: problems are pages
+	browsed bool // people get here by a link: problems are pages for those who ask for one
 	quiet   bool // logged at debug level
 	list    bool // takes limit and cursor
 	search  bool // takes q
@@ -101,10 +102,10 @@ func shareRoutes() []route {
 		{method: "GET", pattern: "/api/v1/d/{token}", summary: "What a share shows", tokens: fetch(),
 			list: true, response: api.ShareView{}, handle: (*Server).share, problems: append([]api.Code{api.CodeRequired}, gone...)},
 		{method: "GET", pattern: "/api/v1/d/{token}/files/{id}", summary: "The bytes of a shared file", tokens: fetch(),
-			media: octets, handle: (*Server).sharedContent,
+			media: octets, browsed: true, handle: (*Server).sharedContent,
 			problems: append([]api.Code{api.CodeRequired, api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}, gone...)},
 		{method: "GET", pattern: "/api/v1/d/{token}/archive.zip", summary: "Everything of a share as one ZIP", tokens: fetch(),
-			media: zipType, handle: (*Server).sharedArchive,
+			media: zipType, browsed: true, handle: (*Server).sharedArchive,
 			problems: append([]api.Code{api.CodeRequired, api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}, gone...)},
 	}
 }
@@ -137,10 +138,10 @@ func studioRoutes() []route {
 		{method: "POST", pattern: "/api/v1/transfers/{id}/restore", summary: "Undo a delete", tokens: studio(),
 			request: api.Empty{}, response: api.Transfer{}, handle: (*Server).restoreTransfer, problems: []api.Code{api.TransferEnded, api.QuotaExceeded}},
 		{method: "GET", pattern: "/api/v1/transfers/{id}/archive.zip", summary: "A complete transfer as one ZIP", tokens: studio(),
-			media: zipType, handle: (*Server).archive,
+			media: zipType, browsed: true, handle: (*Server).archive,
 			problems: []api.Code{api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}},
 		{method: "GET", pattern: "/api/v1/files/{id}/content", summary: "The bytes of a file", tokens: studio(),
-			media: octets, handle: (*Server).fileContent,
+			media: octets, browsed: true, handle: (*Server).fileContent,
 			problems: []api.Code{api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}},
 		{method: "GET", pattern: "/api/v1/transfers/{id}/shares", summary: "The shares of a transfer", tokens: studio(),
 			list: true, response: api.Shares{}, handle: (*Server).shares},

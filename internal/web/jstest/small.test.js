@@ -1,7 +1,7 @@
 // The modules that stand alone: checksums, names, parts, codes, texts, waits.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readCode } from "../static/js/codes.js";
+import { readCode, tidyCode } from "../static/js/codes.js";
 import { crc32, crcOfBlob, crcText } from "../static/js/crc32.js";
 import { FileTree } from "../static/js/filetree.js";
 import { Meter } from "../static/js/meter.js";
@@ -117,6 +117,13 @@ test("a code is read whatever its case, spaces, dashes and look-alikes", () => {
   for (const typed of ["", "K7QM2XW", "K7QM2XW99", "K7QM2XWU", "K7QM2XW!"]) assert.equal(readCode(typed), null);
 });
 
+test("a code is found in the message that it came in", () => {
+  for (const text of ["Code: K7QM-2XW9", "Your code K7QM-2XW9, for 30 days", "code K7QM 2XW9", "K7QM 2XW9 from Anna", "Link: https://x.example/d/abcd-efgh/1234-5678\nCode:\nk7qm-2xw9\n",
+    "https://x.example/d/AbCd-EfGh K7QM2XW9", "with best wishes K7QM-2XW9"]) assert.equal(readCode(text), "K7QM2XW9", text);
+  for (const text of ["no code in here", "K7QM-2XW9A", "xK7QM-2XW9", "https://x.example/d/K7QM-2XW9"]) assert.notEqual(readCode(text), "K7QM2XW9", text);
+  assert.equal(tidyCode(" k7qm–2x w9\n"), "k7qm2xw9");
+});
+
 test("texts take numbers, plural forms and values", () => {
   const messages = { "f.one": "{count} file, {size}", "f.other": "{count} files, {size}", plain: "Hello {name}, {who}" };
   const t = translator(messages, "en");
@@ -193,7 +200,7 @@ test("folders are walked to the end, and what cannot be opened is named", async 
 });
 
 test("the tree counts, opens and finds", () => {
-  const tree = new FileTree();
+  const tree = new FileTree("en");
   tree.add([{ path: "A/1.jpg", size: 10 }, { path: "A/B/2.JPG", size: 5 }]);
   tree.openFirst();
   assert.deepEqual(tree.rows().map((row) => row.name), ["A", "B", "1.jpg"]);

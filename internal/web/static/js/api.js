@@ -154,7 +154,7 @@ function readAnswer(request, resolve, reject) {
 }
 
 /** A proxy in between answers in its own way: what is no problem document is one of ours without a code. */
-function readProblem(body) {
+export function readProblem(body) {
   try {
     const problem = JSON.parse(body);
     return typeof problem?.code === "string" ? problem : { code: "internal" };
@@ -164,7 +164,7 @@ function readProblem(body) {
 }
 
 /** @param {string | null} header Retry-After in seconds; a date is not used by this interface */
-function seconds(header) {
+export function seconds(header) {
   const value = Number(header);
   return header !== null && Number.isFinite(value) && value >= 0 ? value : null;
 }

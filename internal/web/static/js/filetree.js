@@ -9,20 +9,34 @@
  * @property {boolean} open
  * @property {Map<string, Folder>} folders
  * @property {Leaf[]} files
+ * @property {(Folder | Leaf)[] | null} sorted folders first, then files, each by name; null: not since the last file came
  *
  * @typedef {object} Leaf
  * @property {string} name
  * @property {number} depth
  * @property {any} file
+ * @property {Leaf} [found] the same as a search shows it, by its whole path
  */
 
+/** @param {string} name @param {number} depth @returns {Folder} */
 function folder(name, depth) {
-  return { name, depth, count: 0, bytes: 0, open: false, folders: new Map(), files: [] };
+  return { name, depth, count: 0, bytes: 0, open: false, folders: new Map(), files: [], sorted: null };
 }
 
 export class FileTree {
   /** @type {Folder} */
   #root = folder("", -1);
+  #compare;
+
+  /** @param {string} language */
+  constructor(language) {
+    this.#compare = new Intl.Collator(language, { numeric: true }).compare;
+  }
+
+  /** Forgets all. */
+  clear() {
+    this.#root = folder("", -1);
+  }
 
   /** @param {{path: string, size: number}[]} files more of the list */
   add(files) {
@@ -53,14 +67,22 @@ export class FileTree {
   rows() {
     const rows = [];
     const walk = (at) => {
-      for (const child of at.folders.values()) {
+      for (const child of this.#sorted(at)) {
         rows.push(child);
         if (child.open) walk(child);
       }
-      rows.push(...at.files);
     };
     walk(this.#root);
     return rows;
+  }
+
+  /** @param {Folder} at @returns {(Folder | Leaf)[]} */
+  #sorted(at) {
+    if (at.sorted === null) {
+      const byName = (a, b) => this.#compare(a.name, b.name);
+      at.sorted = [...[...at.folders.values()].sort(byName), ...at.files.sort(byName)];
+    }
+    return at.sorted;
   }
 
   /** Files whose path has the words, whatever the case. @param {string} query @returns {Leaf[]} */
@@ -68,9 +90,12 @@ export class FileTree {
     const wanted = query.normalize("NFC").toLocaleLowerCase();
     const found = [];
     const walk = (at) => {
-      for (const child of at.folders.values()) walk(child);
-      for (const leaf of at.files) {
-        if (leaf.file.path.normalize("NFC").toLocaleLowerCase().includes(wanted)) found.push({ ...leaf, name: leaf.file.path, depth: 0 });
+      for (const child of this.#sorted(at)) {
+        if (child.folders) walk(child);
+        else if (child.file.path.normalize("NFC").toLocaleLowerCase().includes(wanted)) {
+          child.found ??= { name: child.file.path, depth: 0, file: child.file };
+          found.push(child.found);
+        }
       }
     };
     walk(this.#root);
@@ -81,4 +106,5 @@ export class FileTree {
 function count(at, file) {
   at.count++;
   at.bytes += file.size;
+  at.sorted = null;
 }

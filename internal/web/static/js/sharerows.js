@@ -28,6 +28,7 @@ export class ShareRows {
     const row = copyTemplate(entry.folders ? "folder-row" : "file-row");
     const depth = Math.min(entry.depth, DEEPEST);
     if (depth > 0) row.classList.add(`indent-${depth}`);
+    setAttribute(row, "aria-level", entry.depth + 1);
     if (entry.folders) {
       row.querySelector("button").addEventListener("click", () => {
         entry.open = !entry.open;
@@ -60,6 +61,7 @@ export class ShareRows {
     setText(side.firstElementChild, figures.bytes(file.size));
     setAttribute(link, "href", `/api/v1/d/${token}/files/${file.id}`);
     setAttribute(link, "aria-label", t("fetch.download", { name }));
+    setAttribute(link, "data-name", name);
   }
 }
 
