@@ -156,6 +156,7 @@ func accountErrors() []errorRow {
 		{is: account.ErrEmailInvalid, code: api.EmailInvalid},
 		{is: account.ErrEmailTaken, code: api.EmailTaken},
 		{is: account.ErrNameInvalid, code: api.FieldInvalid, fill: named("name")},
+		{is: account.ErrTokenName, code: api.FieldInvalid, fill: named("name")},
 		{is: account.ErrExpiryInvalid, code: api.FieldInvalid, fill: named("expires_at")},
 		{is: account.ErrPasswordInvalid, code: api.FieldInvalid, fill: named("password")},
 		{is: account.ErrQuotaInvalid, code: api.FieldInvalid, fill: named("quota_bytes")},
