@@ -192,6 +192,31 @@ func TestProductionStart(t *testing.T) {
 	}
 }
 
+// In production metrics have a listener of their own, or none: the one for
+// everybody does not show them.
+func TestProductionMetrics(t *testing.T) {
+	t.Parallel()
+	r := newRendered(t)
+	cmd, log := spawn(t, t.TempDir(), io.Discard, append(r.env, "APP_HTTP_METRICS_ADDR=127.0.0.1:0"), "serve")
+	s := &solo{t: t, base: "http://127.0.0.1:" + r.port, log: log}
+	s.awaits(http.StatusOK, "/readyz")
+	own := &solo{t: t, base: "http://" + hears(t, log, `"msg":"metrics","address":"([^"]+)"`)[1], log: log}
+	own.awaits(http.StatusOK, "/metrics", "lenzeye_streams 0", "lenzeye_http_requests_total")
+	own.awaits(http.StatusOK, "/readyz", `"database"`, `"bucket"`, `"queue"`)
+	if got := own.asks("GET", "/api/v1/openapi.json", "", ""); got.StatusCode != http.StatusNotFound {
+		t.Errorf("the listener of metrics serves more: %d", got.StatusCode)
+	}
+	if got := s.asks("GET", "/metrics", "", ""); got.StatusCode != http.StatusNotFound {
+		t.Errorf("metrics for everybody: %d", got.StatusCode)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v\n%s", err, log)
+	}
+}
+
 // awaits asks until the answer has a status, and what it must hold.
 func (s *solo) awaits(status int, path string, wants ...string) reply {
 	s.t.Helper()

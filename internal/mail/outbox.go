@@ -225,14 +225,15 @@ func (o *Outbox) try(ctx context.Context, m leased) error {
 // markTried writes when the next try is due, or that there is none.
 func (o *Outbox) markTried(ctx context.Context, m leased, cause error) error {
 	reason := reasonOf(cause)
+	told := strings.ReplaceAll(reason, m.recipient, "the recipient") // whom servers like to name: rows may hold it, the log may not
 	if m.attempts < o.opts.MaxAttempts && !errors.Is(cause, ErrRefused) {
 		wait := pause(m.attempts)
 		o.opts.Log.LogAttrs(ctx, slog.LevelWarn, "mail_waits", slog.String("mail_id", m.id), slog.String("kind", string(m.kind)),
-			slog.Int("attempts", m.attempts), slog.Duration("wait", wait), slog.String("error", reason))
+			slog.Int("attempts", m.attempts), slog.Duration("wait", wait), slog.String("error", told))
 		return o.exec(ctx, markWaiting, m.id, m.owner, db.Micros(o.opts.Now().Add(wait)), reason)
 	}
 	o.opts.Log.LogAttrs(ctx, slog.LevelError, "mail_given_up", slog.String("mail_id", m.id), slog.String("kind", string(m.kind)),
-		slog.Int("attempts", m.attempts), slog.String("error", reason))
+		slog.Int("attempts", m.attempts), slog.String("error", told))
 	return o.opts.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, markFailed, m.id, m.owner, reason)
 		if err != nil {

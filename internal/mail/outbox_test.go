@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -376,4 +378,19 @@ func TestNewNeedsASender(t *testing.T) {
 			t.Errorf("New with sender %q is no error", from)
 		}
 	}
+}
+
+func TestLogNamesNoRecipient(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		var log strings.Builder
+		f.opts.Log = slog.New(slog.NewTextHandler(&log, nil))
+		for subject, kind := range map[string]error{"later": errors.New("450 busy"), "never": ErrRefused} {
+			f.fail = func(context.Context) error { return fmt.Errorf("%w: <guest@example.com>: who is that?", kind) }
+			f.deliver(t, f.queue(t, subject, 1))
+		}
+		if said := log.String(); strings.Contains(said, "guest@") || strings.Count(said, "<the recipient>: who is that?") != 2 {
+			t.Error(said)
+		}
+	})
 }

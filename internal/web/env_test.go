@@ -33,6 +33,7 @@ type env struct {
 	clock  *clock
 	fault  *fault
 	store  *blob.Store
+	db     *db.DB
 	log    *logBuffer
 	mails  *mailbox
 	// document is held to every JSON answer that do gets.
@@ -61,6 +62,7 @@ func newEnv(t *testing.T, change func(*Options)) *env {
 	e.must(err)
 	log := slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d := testenv.Open(t, testenv.Database(t, db.EngineSQLite))
+	e.db = d
 	accounts := account.New(account.Options{
 		DB: d, Now: e.clock.time, Log: log,
 		Ring: func(context.Context, uint32) (*seal.Ring, error) { return ring, nil },
