@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -85,6 +86,8 @@ func (inv *invocation) backup(ctx context.Context, cfg *config.Config, file stri
 		return userError{fmt.Errorf("%s is a folder: name a file in it, such as %s", file, filepath.Join(file, "lenzeye.db"))}
 	case err == nil && isSameFile(source, info):
 		return userError{fmt.Errorf("%s is the database itself: name another file", file)}
+	case err == nil && !isDatabase(file, info):
+		return userError{fmt.Errorf("%s is there already, and is no backup: name another file", file)}
 	case err == nil && !f.yes:
 		return userError{fmt.Errorf("%s is there already: say --yes to replace it", file)}
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
@@ -113,6 +116,23 @@ func (inv *invocation) backup(ctx context.Context, cfg *config.Config, file stri
 	_, err = fmt.Fprintf(inv.io.out, "The database is in %s, %s, checked. Now copy %s, and keep the master keys apart.\n",
 		file, bytesText(made.Bytes), filepath.Join(cfg.Data.Dir, "blobs"))
 	return err
+}
+
+// isDatabase tells whether a file may be replaced by a backup: it is one, whole or
+// not, or empty. Anything else, such as master.keys, was named by mistake.
+func isDatabase(path string, info os.FileInfo) bool {
+	if info.Size() == 0 {
+		return info.Mode().IsRegular()
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	const magic = "SQLite format 3\x00"
+	begin := make([]byte, len(magic))
+	_, err = io.ReadFull(f, begin)
+	return err == nil && string(begin) == magic
 }
 
 func isSameFile(path string, info os.FileInfo) bool {

@@ -88,7 +88,7 @@ func (p *parts) serveMetrics(probes *web.Probes) error {
 	}
 	l, err := net.Listen("tcp", p.cfg.HTTP.MetricsAddr)
 	if err != nil {
-		return userError{fmt.Errorf("http.metrics_addr: %w", err)}
+		return userError{fmt.Errorf("%s: %w", p.cfg.NameOf("http.metrics_addr"), err)}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", p.metrics.handler())

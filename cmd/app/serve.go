@@ -67,7 +67,7 @@ func serve(ctx context.Context, inv *invocation, cfg *config.Config, f serveFlag
 	address := cfg.ListenAddr()
 	var listener net.Listener
 	if strings.HasSuffix(address, ":0") {
-		if listener, err = listen(address); err != nil {
+		if listener, err = listen(cfg, address); err != nil {
 			return err
 		}
 		defer func() { _ = listener.Close() }()
@@ -92,7 +92,7 @@ func serve(ctx context.Context, inv *invocation, cfg *config.Config, f serveFlag
 		return err
 	}
 	if listener == nil {
-		if listener, err = listen(address); err != nil {
+		if listener, err = listen(cfg, address); err != nil {
 			return err
 		}
 		defer func() { _ = listener.Close() }()
@@ -104,10 +104,10 @@ func serve(ctx context.Context, inv *invocation, cfg *config.Config, f serveFlag
 	return p.run(ctx, server, listener, r)
 }
 
-func listen(address string) (net.Listener, error) {
+func listen(cfg *config.Config, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, userError{fmt.Errorf("http.addr: %w", err)}
+		return nil, userError{fmt.Errorf("%s: %w", cfg.NameOf("http.addr"), err)}
 	}
 	return l, nil
 }

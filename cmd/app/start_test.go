@@ -39,12 +39,13 @@ var (
 func wrongDatabases(good, deaf string) map[string]wrongSetting {
 	login := strings.Replace(good, "postgres@", testenv.PasswordUser+":s3cret@", 1)
 	return map[string]wrongSetting{
-		"no database server": {env: []string{"DATABASE_URL=postgres://u:s3cret@127.0.0.1:1/x"}, name: "DATABASE_URL"},
-		"silent database":    {env: []string{"DATABASE_URL=postgres://u:s3cret@" + deaf + "/x"}, name: "DATABASE_URL", also: "no answer within 2s"},
-		"database login":     {env: []string{"DATABASE_URL=" + login}, name: "DATABASE_URL"},
-		"unknown database":   {env: []string{"DATABASE_URL=" + strings.Replace(good, "/test_", "/nothing_", 1)}, name: "DATABASE_URL"},
-		"not a database URL": {env: []string{"DATABASE_URL=mysql://u:s3cret@localhost/x"}, name: "DATABASE_URL"},
-		"not a master key":   {env: []string{"MASTER_KEY=5ec4e7"}, name: "MASTER_KEY"},
+		"no database server":   {env: []string{"DATABASE_URL=postgres://u:s3cret@127.0.0.1:1/x"}, name: "DATABASE_URL"},
+		"silent database":      {env: []string{"DATABASE_URL=postgres://u:s3cret@" + deaf + "/x"}, name: "DATABASE_URL", also: "no answer within 2s"},
+		"database without TLS": {env: []string{"DATABASE_URL=" + strings.Replace(good, "sslmode=disable", "sslmode=require", 1)}, name: "DATABASE_URL", also: "TLS"},
+		"database login":       {env: []string{"DATABASE_URL=" + login}, name: "DATABASE_URL"},
+		"unknown database":     {env: []string{"DATABASE_URL=" + strings.Replace(good, "/test_", "/nothing_", 1)}, name: "DATABASE_URL"},
+		"not a database URL":   {env: []string{"DATABASE_URL=mysql://u:s3cret@localhost/x"}, name: "DATABASE_URL"},
+		"not a master key":     {env: []string{"MASTER_KEY=5ec4e7"}, name: "MASTER_KEY"},
 	}
 }
 
@@ -162,6 +163,19 @@ func TestWrongSettingsEndTheStart(t *testing.T) {
 	refusing, silent := wrongQueues(redis, deaf)
 	refuse(refusing, ofRedis)
 	refuse(silent, ofRedis[2:])
+}
+
+// TestAddressThatIsTaken names the setting that the address came from.
+func TestAddressThatIsTaken(t *testing.T) {
+	t.Parallel()
+	_, port, err := net.SplitHostPort(deafHost(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"APP_ENVIRONMENT=local", "APP_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "APP_STORAGE_MIN_FREE=0"}
+	wantRefusal(t, append(env[:len(env):len(env)], "PORT="+port), wrongSetting{name: "PORT: listen tcp", also: "in use"}, "serve")
+	wantRefusal(t, append(env[:len(env):len(env)], "APP_HTTP_ADDR=127.0.0.1:0"),
+		wrongSetting{name: "--http.metrics-addr: listen tcp", also: "in use"}, "serve --http.metrics-addr 127.0.0.1:"+port)
 }
 
 // TestSeedBeforeABucketMakesNothing: a seed that cannot store its files leaves no

@@ -120,7 +120,7 @@ func (p *parts) openFolder(r role) error {
 		return nil
 	}
 	if err := os.MkdirAll(p.cfg.Data.Dir, 0o700); err != nil {
-		return userError{fmt.Errorf("make data.dir: %w", err)}
+		return userError{fmt.Errorf("%s: make the folder: %w", p.cfg.NameOf("data.dir"), err)}
 	}
 	if !r.serves || !p.usesSQLite() {
 		return nil
