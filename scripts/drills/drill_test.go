@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -74,6 +76,7 @@ func drillSQLite(t *testing.T, p program) {
 	copyTree(t, filepath.Join(safe, "master.keys"), p.data("master.keys"))
 	p.run(t, "restore", filepath.Join(safe, "lenzeye.db"))
 	p.serve(t)
+	p.run(t, "reconcile")
 	p.wantSame(t, sentFirst, first)
 	if out, err := p.command(t.Context(), "get", sentSecond.Share.URL, "--code", sentSecond.Share.Code, "-o", t.TempDir()).CombinedOutput(); err == nil {
 		t.Errorf("what came after the backup is there: %s", out)
@@ -93,13 +96,17 @@ func drillPostgres(t *testing.T, p program) {
 
 	// While it serves: the database, then the bucket.
 	dump := filepath.Join(t.TempDir(), "lenzeye.dump")
-	do(t, exec.CommandContext(t.Context(), postgresTool(t, "pg_dump"), "--format=custom", "--file="+dump, dsn))
+	p.bash(t, filepath.Dir(dump), page(t, "pg_dump ")[0])
 	p.send(t, folder(t, "second"))
 	at := store{t: t, bucket: bucket.Bucket, client: clientOf(bucket)}
 	objects := at.copies()
 
 	kill()
-	p.run(t, "migrate", "drop", "--yes")
+	database := databaseOf(t, dsn)
+	p.bash(t, "/", `dropdb --force `+database)
+	if out, err := p.command(t.Context(), "migrate", "version").CombinedOutput(); err == nil {
+		t.Fatalf("the database is still there: %s", out)
+	}
 	for key := range objects {
 		at.remove(key)
 	}
@@ -107,13 +114,69 @@ func drillPostgres(t *testing.T, p program) {
 	for key, content := range objects {
 		at.put(key, content)
 	}
-	do(t, exec.CommandContext(t.Context(), postgresTool(t, "pg_restore"), "--no-owner", "--exit-on-error", "--dbname="+dsn, dump))
-	do(t, exec.CommandContext(t.Context(), postgresTool(t, "psql"), dsn, "-c", "DELETE FROM chores WHERE name = 'transfer.orphans'"))
-	p.run(t, "migrate", "version")
+	lines := page(t, "createdb ")
+	if len(lines) != 4 || lines[3] != "app serve & app reconcile" {
+		t.Fatalf("docs/operations.md restores by %q", lines)
+	}
+	for _, line := range lines[:3] {
+		p.bash(t, filepath.Dir(dump), strings.Replace(line, "createdb lenzeye", "createdb "+database, 1))
+	}
 	p.serve(t)
+	p.run(t, "reconcile")
 	p.wantSame(t, sentFirst, first)
 	again := folder(t, "second")
 	p.wantSame(t, p.send(t, again), again)
+}
+
+// page gives the lines of docs/operations.md that are typed together, from the one
+// that begins like this.
+func page(t *testing.T, begins string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "\n    "+begins)
+	if !found {
+		t.Fatalf("docs/operations.md has no line %q", begins)
+	}
+	block, _, _ := strings.Cut(begins+rest, "\n\n")
+	var lines []string
+	for line := range strings.Lines(block) {
+		command, _, _ := strings.Cut(line, "   #")
+		lines = append(lines, strings.TrimSpace(command))
+	}
+	return lines
+}
+
+// bash runs a line as an operator would: the program and PostgreSQL's tools are on
+// the PATH, and know the server and the database from the environment.
+func (p program) bash(t *testing.T, dir, line string) {
+	t.Helper()
+	var dsn string
+	for _, kv := range p.env {
+		if url, found := strings.CutPrefix(kv, "DATABASE_URL="); found {
+			dsn = url
+		}
+	}
+	at, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := p.command(t.Context())
+	cmd.Path, cmd.Args, cmd.Dir = "/bin/bash", []string{"bash", "-euo", "pipefail", "-c", line}, dir
+	cmd.Env = append(cmd.Env, "PATH="+filepath.Dir(p.bin)+":"+filepath.Dir(postgresTool(t, "pg_dump"))+":"+os.Getenv("PATH"),
+		"PGHOST="+at.Hostname(), "PGPORT="+at.Port(), "PGUSER="+at.User.Username())
+	do(t, cmd)
+}
+
+func databaseOf(t *testing.T, dsn string) string {
+	t.Helper()
+	at, err := url.Parse(dsn)
+	if err != nil || len(at.Path) < 2 {
+		t.Fatalf("%s: %v", dsn, err)
+	}
+	return at.Path[1:]
 }
 
 func copyTree(t *testing.T, from, to string) {

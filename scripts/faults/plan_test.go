@@ -103,7 +103,7 @@ func plans(t *testing.T) []plan {
 	}
 	if !asked {
 		a, b, c := small, small, small
-		a.engine, a.store = sqlite, directory
+		a.engine, a.store, a.rotate = sqlite, directory, true
 		b.engine, b.store = postgres, bucket
 		c.engine, c.store = postgres, bucket
 		c.instances, c.workers, c.guests, c.restartPause, c.blackoutPause = 2, 1, 2, 6*time.Second, 4*time.Second

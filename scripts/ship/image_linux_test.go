@@ -1,7 +1,6 @@
 package ship_test
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,8 +27,13 @@ func openTo(t *testing.T, root string) {
 // inImage is a command of the program with the image as its whole file system.
 // Only root may do that; others start it with nothing but the image's folder of
 // data and without an environment.
-func inImage(ctx context.Context, root string, words ...string) *exec.Cmd {
+func inImage(t *testing.T, root string, words ...string) *exec.Cmd {
+	t.Helper()
+	ctx := t.Context()
 	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("in CI the image is tried in a chroot, which needs root")
+		}
 		cmd := exec.CommandContext(ctx, filepath.Join(root, "bin/app"), words...)
 		cmd.Dir, cmd.Env = filepath.Join(root, "data"), []string{"APP_DATA_DIR=" + filepath.Join(root, "data")}
 		return cmd

@@ -43,7 +43,7 @@ func TestImage(t *testing.T) {
 	openTo(t, root)
 
 	addr := freeAddress(t)
-	serve := inImage(t.Context(), root, "serve", "--http.addr", addr, "--storage.min-free", "0")
+	serve := inImage(t, root, "serve", "--http.addr", addr, "--storage.min-free", "0")
 	var log bytes.Buffer
 	serve.Stdout, serve.Stderr = &log, &log
 	if err := serve.Start(); err != nil {

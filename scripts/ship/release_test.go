@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,18 +18,13 @@ import (
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	dist, tools := filepath.Join(dir, "dist"), filepath.Join(dir, "tools")
-	if err := os.Mkdir(tools, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	gh := "#!/bin/sh\nprintf '%s\\n' \"$@\" >" + filepath.Join(dir, "told") + "\n"
-	if err := os.WriteFile(filepath.Join(tools, "gh"), []byte(gh), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	dist := filepath.Join(dir, "dist")
+	tools := playGitHub(t, dir, "in_progress ", "completed failure\nin_progress ", "completed cancelled\ncompleted success")
 	system := runtime.GOOS + "/" + runtime.GOARCH
 	name := "lenzeye_1.2.3-rc.1_" + runtime.GOOS + "_" + runtime.GOARCH
 	release := exec.CommandContext(t.Context(), "../release", "--publish", "v1.2.3-rc.1", system)
-	release.Env = append(os.Environ(), "DIST="+dist, "PATH="+tools+":"+os.Getenv("PATH"), "GOFLAGS=-buildvcs=false")
+	release.Env = append(os.Environ(), "DIST="+dist, "PATH="+tools+":"+os.Getenv("PATH"), "GOFLAGS=-buildvcs=false",
+		"COMMIT="+strings.Repeat("ab", 20), "CI_PAUSE=0.1")
 	if out, err := release.CombinedOutput(); err != nil {
 		t.Fatalf("scripts/release: %v\n%s", err, out)
 	}
@@ -51,6 +47,66 @@ func TestRelease(t *testing.T) {
 		t.Errorf("app version says %s", said)
 	}
 	wantParts(t, filepath.Join(dist, name+".cdx.json"))
+}
+
+// playGitHub makes a gh that writes down what it was told to do, and answers one
+// question after the other about the runs of CI on a commit.
+func playGitHub(t *testing.T, dir string, runs ...string) (tools string) {
+	t.Helper()
+	tools = filepath.Join(dir, "tools")
+	if err := os.Mkdir(tools, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, said := range runs {
+		if err := os.WriteFile(filepath.Join(dir, "runs"+strconv.Itoa(i+1)), []byte(said+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gh := `#!/bin/bash
+cd "` + dir + `"
+case "$1 $2" in
+"run list")
+  [[ " $* " == *" --workflow CI --commit abab"* ]] || exit 9
+  echo >>asked
+  n=$(wc -l <asked)
+  [ "$n" -le ` + strconv.Itoa(len(runs)) + ` ] || n=` + strconv.Itoa(len(runs)) + `
+  [ "$n" -eq 0 ] || cat "runs$n" ;;
+*) printf '%s\n' "$@" >told ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(tools, "gh"), []byte(gh), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return tools
+}
+
+// A release of a commit that CI did not find green is none, and nothing is built
+// for it.
+func TestReleaseWantsGreenCI(t *testing.T) {
+	t.Parallel()
+	for name, runs := range map[string][]string{
+		"red": {"in_progress ", "completed failure\ncompleted cancelled"}, "never": nil, "cancelled": {"completed cancelled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			dist := filepath.Join(dir, "dist")
+			tools := playGitHub(t, dir, runs...)
+			release := exec.CommandContext(t.Context(), "../release", "--publish", "v1.2.3", "linux/amd64")
+			release.Env = append(os.Environ(), "DIST="+dist, "PATH="+tools+":"+os.Getenv("PATH"),
+				"COMMIT="+strings.Repeat("ab", 20), "CI_PAUSE=0.1", "CI_WAIT=1")
+			out, err := release.CombinedOutput()
+			if err == nil || release.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "CI ") {
+				t.Errorf("%v: %s", err, out)
+			}
+			if made, _ := os.ReadDir(dist); len(made) != 0 {
+				t.Errorf("it built %v", made)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "told")); err == nil {
+				t.Error("it was published")
+			}
+		})
+	}
 }
 
 func shell(t *testing.T, dir, script string) string {
