@@ -132,6 +132,7 @@ func newRoot(inv *invocation) *cobra.Command {
 	root.AddCommand(newWorker(inv), newJobs(inv), newMigrate(inv), newReconcile(inv), newScrub(inv))
 	root.AddCommand(newAccount(inv), newBackup(inv), newRestore(inv))
 	root.AddCommand(newS3Check(inv), newDoctor(inv))
+	addCompletion(root)
 	return root
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/lenzeye/lenzeye/internal/testenv"
 )
 
 // TestMain makes the test binary the program itself for the scripts.
@@ -31,6 +33,7 @@ func TestScripts(t *testing.T) {
 			"mode":  cmdMode,
 
 			"bucket":    cmdBucket(t),
+			"stores":    cmdStores(t),
 			"grab":      cmdGrab,
 			"fill":      cmdFill,
 			"arrived":   cmdArrived,
@@ -39,6 +42,14 @@ func TestScripts(t *testing.T) {
 			"ordinary":  cmdOrdinary,
 		},
 	})
+}
+
+// cmdStores gives the script a database of PostgreSQL and a Redis of its own.
+func cmdStores(t *testing.T) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, _ bool, _ []string) {
+		ts.Setenv("DATABASE_URL", testenv.Postgres(t))
+		ts.Setenv("REDIS_URL", testenv.Redis(t))
+	}
 }
 
 // cmdExits runs a command and checks its exit code: exits 2 app nonsense.

@@ -174,22 +174,12 @@ func (s *solo) ends() {
 	}
 }
 
-// inBucket are the settings of a server whose blobs go to a bucket.
-func inBucket(t *testing.T) []string {
-	t.Helper()
-	b := testenv.S3(t)
-	return []string{
-		"WASABI_BUCKET_NAME=" + b.Bucket, "WASABI_ENDPOINT_URL=" + b.Endpoint, "WASABI_REGION=" + b.Region,
-		"WASABI_ACCESS_KEY=" + b.AccessKey, "WASABI_SECRET_KEY=" + b.SecretKey,
-	}
-}
-
 // A request is a span, what it does in database and bucket are spans below it, the
 // job that it hints at goes on with its trace, and nothing of it is a secret.
 func TestTracesOfATransfer(t *testing.T) {
 	t.Parallel()
 	to := newOTLP(t)
-	s := newSolo(t, append(inBucket(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+to.url, "OTEL_SERVICE_NAME=studio-one",
+	s := newSolo(t, append(bucketEnv(testenv.S3(t)), "OTEL_EXPORTER_OTLP_ENDPOINT="+to.url, "OTEL_SERVICE_NAME=studio-one",
 		"OTEL_EXPORTER_OTLP_HEADERS=authorization=collector-secret", "APP_SWEEP_EVERY=24h", "APP_HTTP_TRUSTED_PROXIES=192.0.2.1")...)
 	sent := s.sends()
 	s.mailed()
