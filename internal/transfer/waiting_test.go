@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,8 +37,8 @@ func TestWaiting(t *testing.T) {
 		if due := f.number(t, `SELECT due_at FROM files`); due != f.micros() {
 			t.Errorf("due in %v", time.Duration(due-f.micros())*time.Microsecond)
 		}
-		if diff := cmp.Diff([]jobs.Hint{{Kind: JobSeal, ID: cut.ID}}, hints); diff != "" {
-			t.Error(diff)
+		if want := []jobs.Hint{{Kind: JobSeal, ID: cut.ID}}; !slices.Equal(want, hints) {
+			t.Errorf("hints %v, want %v", hints, want)
 		}
 
 		wantErr(t, "purge of a living transfer", f.HastenPurge(t.Context(), b.id), ErrNotFound)
