@@ -2,103 +2,21 @@ package main
 
 import (
 	"bytes"
-	"encoding/hex"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/db"
 	"github.com/lenzeye/lenzeye/internal/testenv"
 )
-
-// otlp is a collector that keeps what it is sent.
-type otlp struct {
-	t   *testing.T
-	url string
-
-	mu      sync.Mutex
-	bodies  [][]byte
-	headers []http.Header
-}
-
-func newOTLP(t *testing.T) *otlp {
-	t.Helper()
-	o := &otlp{t: t}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil || r.Method != http.MethodPost || r.URL.Path != "/v1/traces" {
-			t.Errorf("the collector got %s %s, %v", r.Method, r.URL.Path, err)
-		}
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.bodies, o.headers = append(o.bodies, body), append(o.headers, r.Header)
-	}))
-	t.Cleanup(server.Close)
-	o.url = server.URL
-	return o
-}
-
-// span is one that the collector got.
-type span struct {
-	*tracepb.Span
-	attributes map[string]string
-}
-
-func (s span) trace() string  { return hex.EncodeToString(s.TraceId) }
-func (s span) id() string     { return hex.EncodeToString(s.SpanId) }
-func (s span) parent() string { return hex.EncodeToString(s.ParentSpanId) }
-
-// spans are all that came.
-func (o *otlp) spans() (all []span) {
-	o.t.Helper()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, body := range o.bodies {
-		var data tracepb.TracesData
-		if err := proto.Unmarshal(body, &data); err != nil {
-			o.t.Fatal(err)
-		}
-		for _, of := range data.ResourceSpans {
-			for _, scope := range of.ScopeSpans {
-				for _, s := range scope.Spans {
-					found := span{s, map[string]string{}}
-					for _, a := range s.Attributes {
-						found.attributes[a.Key] = a.Value.GetStringValue()
-					}
-					all = append(all, found)
-				}
-			}
-		}
-	}
-	return all
-}
-
-// named are the spans of a name.
-func named(all []span, name string) (found []span) {
-	for _, s := range all {
-		if s.Name == name {
-			found = append(found, s)
-		}
-	}
-	return found
-}
-
-// below finds the name of a span right below another.
-func below(all []span, s span, name string) bool {
-	return slices.ContainsFunc(all, func(c span) bool {
-		return c.Name == name && c.trace() == s.trace() && c.parent() == s.id()
-	})
-}
 
 // secretive is a transfer with everything in it that no trace may hold.
 type secretive struct {
@@ -222,6 +140,61 @@ func TestTracesOfATransfer(t *testing.T) {
 	to.keepsSecrets(sent.secrets)
 }
 
+// A trace goes on in a worker: what lies in Redis in between holds ids only.
+func TestTracesGoOnInAWorker(t *testing.T) {
+	t.Parallel()
+	to, own := newOTLP(t), testenv.NewOwnRedis(t)
+	stores := []string{
+		"REDIS_URL=" + own.URL, "DATABASE_URL=" + testenv.Database(t, db.EnginePostgres).URL, "APP_SWEEP_EVERY=24h",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + to.url, "OTEL_EXPORTER_OTLP_HEADERS=authorization=collector-secret",
+		"OTEL_RESOURCE_ATTRIBUTES=service.name=studio-one",
+	}
+	s := newSolo(t, stores...)
+	sent := s.sends()
+	hints := hintsIn(t, own.URL)
+	if len(hints) == 0 {
+		t.Error("no hint waits in Redis")
+	}
+	for _, hint := range hints {
+		if !regexp.MustCompile(`\{"id":"[-0-9a-f]{36}","trace":"00-[0-9a-f]{32}-[0-9a-f]{16}-01"\}`).MatchString(hint) {
+			t.Errorf("a hint in Redis holds %q", hint)
+		}
+	}
+	worker := begin(t, append(stores, "APP_ENVIRONMENT=local", "APP_DATA_DIR="+s.dir, "APP_STORAGE_MIN_FREE=0"), io.Discard, "worker")
+	s.mailed()
+	worker.end(t)
+	s.ends()
+	all := to.spans()
+	job := wantJob(t, all, named(all, "POST /api/v1/transfers/{id}/complete"))
+	if !below(all, job, "database tx") {
+		t.Error("no step below the job")
+	}
+	to.keepsSecrets(sent.secrets)
+}
+
+// hintsIn are the tasks that wait in a Redis, as asynq keeps them.
+func hintsIn(t *testing.T, url string) (hints []string) {
+	t.Helper()
+	opts, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(opts)
+	defer func() { _ = client.Close() }()
+	keys, err := client.Keys(t.Context(), "asynq:{*}:t:*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		hint, err := client.HGet(t.Context(), key, "msg").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		hints = append(hints, hint)
+	}
+	return hints
+}
+
 // wantJob finds the span of the job that sent mail, in the trace of the request
 // that hinted at it.
 func wantJob(t *testing.T, all, requests []span) span {
@@ -264,26 +237,6 @@ func inside(t *testing.T, all []span, of span) {
 			(s.StartTimeUnixNano+uint64(time.Millisecond) < of.StartTimeUnixNano || s.EndTimeUnixNano > of.EndTimeUnixNano+uint64(time.Millisecond)) {
 			t.Errorf("%s is not within %s", s.Name, of.Name)
 		}
-	}
-}
-
-// keepsSecrets looks for secrets in everything that was sent.
-func (o *otlp) keepsSecrets(secrets map[string]string) {
-	o.t.Helper()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for i, body := range o.bodies {
-		for what, secret := range secrets {
-			if bytes.Contains(body, []byte(secret)) {
-				o.t.Errorf("%s was sent to the collector", what)
-			}
-		}
-		if got := o.headers[i].Get("Authorization"); got != "collector-secret" {
-			o.t.Errorf("the collector was asked with %q", got)
-		}
-	}
-	if !bytes.Contains(bytes.Join(o.bodies, nil), []byte("studio-one")) {
-		o.t.Error("no service is named")
 	}
 }
 
@@ -365,22 +318,4 @@ func TestDeadCollector(t *testing.T) {
 			}
 		})
 	}
-}
-
-// deaf is the endpoint of a collector that takes nothing.
-func deaf(t *testing.T, answer http.HandlerFunc) string {
-	t.Helper()
-	if answer == nil {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil || l.Close() != nil {
-			t.Fatal(err)
-		}
-		return "http://user:password@" + l.Addr().String()
-	}
-	server := httptest.NewServer(answer)
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return strings.Replace(server.URL, "http://", "http://user:password@", 1)
 }
