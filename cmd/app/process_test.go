@@ -245,7 +245,7 @@ func (s *solo) awaits(status int, path string, wants ...string) reply {
 func TestProductionRefusals(t *testing.T) {
 	t.Parallel()
 	full := newRendered(t).env
-	needed := []string{"MASTER_KEYS", "DATABASE_URL", "WASABI_BUCKET_NAME", "WASABI_ACCESS_KEY", "WASABI_SECRET_KEY"}
+	needed := []string{"MASTER_KEYS", "DATABASE_URL", "WASABI_BUCKET_NAME", "WASABI_ACCESS_KEY", "WASABI_SECRET_KEY", "RENDER_EXTERNAL_URL"}
 	for _, command := range []string{"serve", "worker"} {
 		for _, missing := range needed {
 			var env []string
@@ -255,6 +255,9 @@ func TestProductionRefusals(t *testing.T) {
 				}
 			}
 			code, _, stderr := call(t, env, command)
+			if missing == "RENDER_EXTERNAL_URL" { // the platform's; who sets it by hand sets this one
+				missing = "APP_HTTP_PUBLIC_URL"
+			}
 			if code != exitUser || !strings.Contains(stderr, missing) {
 				t.Errorf("%s without %s: exit %d, %s", command, missing, code, stderr)
 			}

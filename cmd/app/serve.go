@@ -41,7 +41,7 @@ ends at once.`,
 		Example: "  app serve\n  app serve --http.addr 127.0.0.1:9000 --data.dir /var/lib/lenzeye\n  APP_ENVIRONMENT=production app serve",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := inv.settings(cmd, needsOfServer()...)
+			cfg, err := inv.settings(cmd, append(needsOfServer(), config.NeedPublicURL)...)
 			if err != nil {
 				return err
 			}

@@ -298,10 +298,15 @@ func (p *parts) chores() []jobs.Chore {
 		}})
 	}
 	if p.sendsMail() {
-		return append(chores, jobs.Chore{Name: "mail.sweep", Every: p.cfg.Sweep.Every, Run: p.hintMail})
+		return append(chores, jobs.Chore{Name: "mail.sweep", Every: p.cfg.Sweep.Every, Run: p.sweepMail})
 	}
 	p.log.Warn("no mail can be sent: messages wait in the database", "driver", p.cfg.MailDriver())
 	return chores
+}
+
+// sweepMail lets one of all processes hint at mail, within a period.
+func (p *parts) sweepMail(ctx context.Context) error {
+	return p.transfers.Alone(ctx, "mail.sweep", p.cfg.Sweep.Every*3/4, p.hintMail) // periods vary by a tenth
 }
 
 // hintMail hints at messages that wait for a try.
@@ -311,7 +316,7 @@ func (p *parts) hintMail(ctx context.Context) error {
 		return err
 	}
 	for _, id := range ids {
-		if err := p.queue.Enqueue(ctx, jobs.Hint{Kind: mail.JobDeliver, ID: id}); err != nil {
+		if err := p.queue.Enqueue(ctx, jobs.Hint{Kind: mail.JobDeliver, ID: id, Repeat: true}); err != nil {
 			return err
 		}
 	}

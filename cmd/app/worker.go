@@ -28,7 +28,7 @@ it ends. A second signal ends at once.`,
 		Example: "  REDIS_URL=redis://localhost DATABASE_URL=postgres://localhost/lenzeye app worker\n  app worker --http.metrics-addr 127.0.0.1:9090\n  app worker --worker.concurrency 16 --worker.queues critical=1",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := inv.settings(cmd, needsOfServer()...)
+			cfg, err := inv.settings(cmd, append(needsOfServer(), config.NeedPublicURL)...)
 			if err != nil {
 				return err
 			}

@@ -56,6 +56,8 @@ func conformance(t *testing.T, tg target) {
 		"a permanent error is not repeated":         permanentError,
 		"tries end":                                 triesEnd,
 		"a panic ends its run alone":                panicContained,
+		"each queue has room of its own":            roomOfItsOwn,
+		"a sweep's hints fill no queue":             repeatsLeftOut,
 		"every run has a deadline":                  deadline,
 		"a trace goes on in the runs of its hint":   traceGoesOn,
 		"runs at once are bounded":                  boundedRuns,

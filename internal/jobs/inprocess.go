@@ -11,8 +11,9 @@ import (
 // inProcess keeps hints in memory: a heap for each queue, one goroutine that
 // starts what is due, and a goroutine for each run.
 type inProcess struct {
-	limit, concurrency, maxTries int
-	backoff                      func(int) time.Duration
+	opts                  Options
+	concurrency, maxTries int
+	backoff               func(int) time.Duration
 
 	wake chan struct{} // something changed
 	stop chan struct{} // closed by shutdown
@@ -43,7 +44,7 @@ func (e *entry) key() key { return key{e.hint.Kind, e.hint.ID} }
 
 func newInProcess(o Options) *inProcess {
 	return &inProcess{
-		limit: o.Limit, concurrency: o.Concurrency, maxTries: o.MaxTries, backoff: o.Backoff,
+		opts: o, concurrency: o.Concurrency, maxTries: o.MaxTries, backoff: o.Backoff,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}),
 		lanes:   []*lane{{queue: Critical, weight: 6}, {queue: Default, weight: 3}, {queue: Low, weight: 1}},
 		waiting: make(map[key]*entry), running: make(map[key]struct{}),
@@ -70,9 +71,12 @@ func (p *inProcess) enqueue(_ context.Context, h Hint) error {
 		}
 		return nil
 	}
-	if len(p.waiting) >= p.limit {
+	left, err := p.opts.leftOut(h, p.lane(h.Queue).waiting)
+	if err != nil {
 		p.dropped++
-		return fmt.Errorf("%w: %d hints wait", ErrFull, p.limit)
+	}
+	if left || err != nil {
+		return err
 	}
 	p.put(&entry{hint: h, due: due})
 	return nil
@@ -82,16 +86,23 @@ func (p *inProcess) enqueue(_ context.Context, h Hint) error {
 func (p *inProcess) put(e *entry) {
 	p.order++
 	e.order, e.at = p.order, -1
-	for _, l := range p.lanes {
-		if l.queue == e.hint.Queue {
-			e.lane = l
-		}
-	}
+	e.lane = p.lane(e.hint.Queue)
+	e.lane.waiting++
 	p.waiting[e.key()] = e
 	if _, runs := p.running[e.key()]; !runs {
 		heap.Push(e.lane, e)
 		p.poke()
 	}
+}
+
+// lane is that of a queue.
+func (p *inProcess) lane(queue string) *lane {
+	for _, l := range p.lanes {
+		if l.queue == queue {
+			return l
+		}
+	}
+	return nil // Enqueue takes hints for no other
 }
 
 // poke lets the scheduler look again.
@@ -153,6 +164,7 @@ func (p *inProcess) next() (*entry, time.Duration) {
 	}
 	e := heap.Pop(pick(due)).(*entry)
 	delete(p.waiting, e.key())
+	e.lane.waiting--
 	p.running[e.key()] = struct{}{}
 	return e, 0
 }

@@ -188,6 +188,9 @@ func TestRetryPausesGrowAndStayBounded(t *testing.T) {
 				t.Errorf("pause %d is %v, want between %v and %v", i, pause, most/2, most)
 			}
 		}
+		if last := at[12].Sub(at[11]); last == at[11].Sub(at[10]) && last == at[10].Sub(at[9]) {
+			t.Errorf("three pauses of one length, %v: what failed together comes back together", last)
+		}
 	})
 }
 

@@ -41,6 +41,10 @@ type Hint struct {
 	ID    string        // of the row
 	Queue string        // empty means that of the Job
 	After time.Duration // not before this has passed
+	// Repeat says that the row may be hinted at already, as a sweep's are. While a
+	// tenth of Limit waits in its queue such a hint is left out, which is no error:
+	// the sweep comes again.
+	Repeat bool
 
 	trace string // what Trace.Carry gave
 }
@@ -74,7 +78,7 @@ type Options struct {
 	Chores []Chore
 
 	Concurrency int // runs at once, chores aside; 0 means 4
-	Limit       int // hints that may wait; 0 means 10,000
+	Limit       int // hints that may wait in each queue; 0 means 10,000
 	MaxTries    int // runs of a hint whose handler fails; 0 means 10
 
 	// Backoff is the pause after the given number of failed tries; nil means from
@@ -278,6 +282,18 @@ func (q *Queue) Enqueue(ctx context.Context, h Hint) error {
 		return fmt.Errorf("enqueue %s: %w", h.Kind, err)
 	}
 	return nil
+}
+
+// leftOut tells whether a hint may be left out where so many wait in its queue,
+// and else whether there is no room for it.
+func (o Options) leftOut(h Hint, waiting int) (left bool, full error) {
+	if h.Repeat && waiting >= max(o.Limit/10, 1) {
+		return true, nil
+	}
+	if waiting >= o.Limit {
+		return false, fmt.Errorf("%w: %d hints wait in %s", ErrFull, waiting, h.Queue)
+	}
+	return false, nil
 }
 
 // carried is what a hint may take along.

@@ -6,6 +6,7 @@ type lane struct {
 	queue   string
 	weight  int
 	credit  int
+	waiting int // hints in all, with those whose row is being worked on
 	entries []*entry
 }
 

@@ -29,7 +29,7 @@ const (
 // Redis is not asked here: a URL that cannot be read is the only own error, and
 // [Queue.Check] tells whether Redis answers.
 //
-// When Redis is gone, full, or holds Limit hints, a queue that works keeps a
+// When Redis is gone, full, or holds Limit hints of one queue, a queue that works keeps a
 // hint in its own memory and runs it; any other refuses it within two seconds
 // with ErrUnreachable or ErrFull. After a kill -9 asynq gives the hints that ran
 // to another process within 90 seconds or so.
@@ -70,15 +70,25 @@ type redisQueue struct {
 
 // load is how much lies in Redis.
 type load struct {
-	at                time.Time
-	counting          bool // somebody counts now
-	waiting, archived int
+	at       time.Time
+	counting bool           // somebody counts now
+	waiting  map[string]int // by queue
+	archived int
+}
+
+// all is how many hints wait in all queues.
+func (l load) all() (n int) {
+	for _, waiting := range l.waiting {
+		n += waiting
+	}
+	return n
 }
 
 func newRedisQueue(opts Options, o RedisOptions, dial dialer) *redisQueue {
 	client := dial(enqueuePool)
 	return &redisQueue{
 		opts: opts, redis: o, dial: dial, client: client, asynq: asynq.NewClientFromRedisClient(client),
+		load:  load{waiting: map[string]int{}},
 		spare: newInProcess(opts), slots: make(chan struct{}, opts.Concurrency), log: opts.Log,
 	}
 }
@@ -127,10 +137,10 @@ func (r *redisQueue) give(ctx context.Context, h Hint) error {
 	defer cancel()
 	r.count(ctx)
 	r.mu.Lock()
-	waiting := r.load.waiting
+	left, err := r.opts.leftOut(h, r.load.waiting[h.Queue])
 	r.mu.Unlock()
-	if waiting >= r.opts.Limit {
-		return fmt.Errorf("%w: %d hints wait", ErrFull, waiting)
+	if left || err != nil {
+		return err
 	}
 	body, err := json.Marshal(payload{ID: h.ID, Trace: h.trace})
 	if err != nil {
@@ -145,7 +155,7 @@ func (r *redisQueue) give(ctx context.Context, h Hint) error {
 		return r.refusal(ctx, err)
 	}
 	r.mu.Lock()
-	r.load.waiting++
+	r.load.waiting[h.Queue]++
 	r.mu.Unlock()
 	return nil
 }
@@ -185,18 +195,22 @@ func (r *redisQueue) count(ctx context.Context) {
 }
 
 // measure reads the lengths of asynq's own lists, all at once.
-func (r *redisQueue) measure(ctx context.Context) (waiting, archived int, err error) {
-	var counts, kept []*redis.IntCmd
+func (r *redisQueue) measure(ctx context.Context) (waiting map[string]int, archived int, err error) {
+	counts := map[string][]*redis.IntCmd{}
+	var kept []*redis.IntCmd
 	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, queue := range []string{Critical, Default, Low} {
 			prefix := "asynq:{" + queue + "}:"
-			counts = append(counts, p.LLen(ctx, prefix+"pending"), p.ZCard(ctx, prefix+"scheduled"), p.ZCard(ctx, prefix+"retry"))
+			counts[queue] = []*redis.IntCmd{p.LLen(ctx, prefix+"pending"), p.ZCard(ctx, prefix+"scheduled"), p.ZCard(ctx, prefix+"retry")}
 			kept = append(kept, p.ZCard(ctx, prefix+"archived"))
 		}
 		return nil
 	})
-	for _, c := range counts {
-		waiting += int(c.Val())
+	waiting = map[string]int{}
+	for queue, lists := range counts {
+		for _, c := range lists {
+			waiting[queue] += int(c.Val())
+		}
 	}
 	for _, c := range kept {
 		archived += int(c.Val())
@@ -213,7 +227,7 @@ func (r *redisQueue) check(ctx context.Context) error {
 
 func (r *redisQueue) stats() Stats {
 	r.mu.Lock()
-	waiting := r.load.waiting
+	waiting := r.load.all()
 	r.mu.Unlock()
 	return Stats{Waiting: waiting + r.spare.stats().Waiting, Running: int(r.running.Load()), Dropped: r.dropped.Load()}
 }

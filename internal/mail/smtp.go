@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/mail"
 	"net/textproto"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -177,16 +178,30 @@ func (s session) hand(from, to string, content []byte) error {
 	return nil
 }
 
-// refusal marks a permanent negative answer (RFC 5321, 4.2.1).
+// refusal marks a permanent negative answer (RFC 5321, 4.2.1) about the
+// recipient or the message. One about us is none, since an operator can mend it.
 func refusal(err error) error {
 	var answer *textproto.Error
-	if errors.As(err, &answer) && answer.Code >= 500 && answer.Code < 600 {
+	if errors.As(err, &answer) && answer.Code >= 500 && answer.Code < 600 && !aboutUs(answer.Msg) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("the connection ended without an answer: %w", err)
 	}
 	return err
+}
+
+// aboutUs tells by an answer's enhanced status code (RFC 3463) that it is about
+// the sender's address (X.1.7, X.1.8), the server (X.3), or what this sender may
+// do: security and policy (X.7), an account that was closed, a reputation.
+func aboutUs(text string) bool {
+	code, _, _ := strings.Cut(text, " ")
+	class, rest, _ := strings.Cut(code, ".")
+	subject, detail, ok := strings.Cut(rest, ".")
+	if !ok || class != "5" {
+		return false
+	}
+	return subject == "3" || subject == "7" || subject == "1" && (detail == "7" || detail == "8")
 }
 
 func isASCII(s string) bool {

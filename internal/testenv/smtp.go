@@ -105,6 +105,11 @@ func (s *SMTP) Answer(answer func(step, value string) error) {
 // Refuse is an answer with a code, such as 550.
 func Refuse(code int) error { return &smtp.SMTPError{Code: code, Message: "a test refuses"} }
 
+// RefuseAs is an answer with a code and an enhanced one, such as 550 and 5.7.1.
+func RefuseAs(code int, enhanced [3]int) error {
+	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: "a test refuses"}
+}
+
 // Mails are the messages that were taken.
 func (s *SMTP) Mails() []Mail {
 	s.mu.Lock()

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/blob"
 	"github.com/lenzeye/lenzeye/internal/db"
+	"github.com/lenzeye/lenzeye/internal/jobs"
 	"github.com/lenzeye/lenzeye/internal/seal"
 )
 
@@ -19,6 +21,9 @@ func (s *Service) sealJob(ctx context.Context, fileID string) error {
 	_, err := s.completeFile(ctx, fileID)
 	if errors.Is(err, ErrFileMissing) || errors.Is(err, ErrTransferMissing) {
 		return nil
+	}
+	if errors.Is(err, account.ErrShredded) { // no further try finds a key that was destroyed
+		return jobs.Permanent(err)
 	}
 	return err
 }

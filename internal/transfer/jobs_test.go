@@ -2,154 +2,102 @@ package transfer
 
 import (
 	"context"
-	"errors"
-	"slices"
-	"sync"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/lenzeye/lenzeye/internal/blob"
+	"github.com/lenzeye/lenzeye/internal/db"
 	"github.com/lenzeye/lenzeye/internal/jobs"
-	"github.com/lenzeye/lenzeye/internal/mail"
+	"github.com/lenzeye/lenzeye/internal/testenv"
 )
 
-// queue keeps the hints it is given, or loses them all.
-type queue struct {
-	mu    sync.Mutex
-	hints []jobs.Hint
-	lost  error
-}
-
-func (q *queue) take(_ context.Context, h jobs.Hint) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.lost == nil {
-		q.hints = append(q.hints, h)
+// A file whose parts have to be read back and whose key was destroyed is tried
+// once: no further try finds the key. What a bucket refuses is tried again.
+func TestOnlyWhatMaySucceedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		shred bool
+		runs  int64
+	}{"key destroyed": {true, 1}, "bucket out of order": {false, 3}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, memory(), testenv.Open(t, testenv.Database(t, db.EngineSQLite)))
+			b := f.begin(t, LinkFields{})
+			file := f.declareCut(t, b, "cut", 250, 100)
+			f.faults.always(blob.OpComplete, blob.Before)
+			f.putAll(t, b, file)
+			f.clk.forward(time.Hour) // past leases, pauses and cached keys
+			if tc.shred {
+				f.faults.set(nil)
+				f.exec(t, "UPDATE parts SET etag = 'of another attempt'")
+				f.exec(t, "DELETE FROM file_keys")
+			}
+			if runs := f.runsOf(t, JobSeal, file.ID); runs != tc.runs {
+				t.Errorf("%d runs, want %d", runs, tc.runs)
+			}
+		})
 	}
-	return q.lost
 }
 
-// drain runs each hint twice, as a queue of at-least-once may.
-func (q *queue) drain(t *testing.T, s *Service) (kinds []string) {
+// runsOf hints at a row and counts the runs of its job, of which there are three
+// at most. Time passes between them.
+func (f *fixture) runsOf(t *testing.T, kind, id string) int64 {
 	t.Helper()
-	q.mu.Lock()
-	hints := q.hints
-	q.hints = nil
-	q.mu.Unlock()
-	for _, h := range hints {
-		kinds = append(kinds, h.Kind)
-		for _, j := range s.Jobs() {
-			if j.Kind != h.Kind {
-				continue
-			}
-			for range 2 {
-				if err := j.Run(t.Context(), h.ID); err != nil {
-					t.Errorf("%s: %v", h.Kind, err)
-				}
-			}
+	var runs atomic.Int64
+	q, err := jobs.OpenInProcess(jobs.Options{
+		Jobs: f.Jobs(), MaxTries: 3, Backoff: func(int) time.Duration { f.clk.forward(time.Hour); return time.Millisecond },
+		Observe: func(string, time.Duration, error) { runs.Add(1) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Enqueue(t.Context(), jobs.Hint{Kind: kind, ID: id}); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(30 * time.Second); ; runtime.Gosched() {
+		if s := q.Stats(); s.Waiting == 0 && s.Running == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it runs for ever")
 		}
 	}
-	slices.Sort(kinds)
-	return kinds
+	if err := q.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	return runs.Load()
 }
 
-// TestHints: each state change is followed by a hint of the work it makes, the
-// job does that work, and a second run of it changes nothing.
-func TestHints(t *testing.T) {
+// A chore of another package is done by one process at a time, and once in its
+// period however many processes come for it.
+func TestAlone(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, f *fixture) {
-		q := &queue{}
-		f.Service.enqueue = q.take
-		b := f.begin(t, LinkFields{})
-		cut := f.declareCut(t, b, "cut", 30, 10)
-		gone := f.declare(t, b, 5)[0]
-		f.putAll(t, b, gone)
-		f.faults.always(blob.OpComplete, blob.Before)
-		f.putAll(t, b, cut)
-		f.faults.set(nil)
-		f.clk.forward(time.Minute)
-		if err := f.DeleteFile(t.Context(), b.Access, gone.ID); err != nil {
-			t.Fatal(err)
+		other := f.serviceOn(f.db, f.store)
+		runs := 0
+		run := func(ctx context.Context) error {
+			runs++
+			return other.Alone(ctx, "test.chore", time.Minute, func(context.Context) error {
+				t.Error("two at once")
+				return nil
+			})
 		}
-		if got := q.drain(t, f.Service); !slices.Equal(got, []string{JobPurgeFile, JobSeal}) {
-			t.Errorf("hints of a file to seal and one to purge: %v", got)
-		}
-		f.wantState(t, cut, Stored)
-		f.wantBucket(t, 1, 0)
-		f.complete(t, b)
-		if got := q.drain(t, f.Service); !slices.Equal(got, []string{mail.JobDeliver, mail.JobDeliver}) {
-			t.Errorf("hints of a completion: %v", got)
-		}
-		ended := f.begin(t, LinkFields{})
-		f.declare(t, ended, 5)
-		if err := f.AbortTransfer(t.Context(), ended.Access, ended.id, guest); err != nil {
-			t.Fatal(err)
-		}
-		if got := q.drain(t, f.Service); !slices.Equal(got, []string{JobPurgeTransfer}) {
-			t.Errorf("hints of an abort: %v", got)
-		}
-		f.wantTransfer(t, ended.id, Aborted)
-	})
-}
-
-// TestQueueLosesEverything: the rows alone bring the work to its end.
-func TestQueueLosesEverything(t *testing.T) {
-	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
-		q := &queue{lost: errors.New("the queue is gone")}
-		f.Service.enqueue = q.take
-		b := f.begin(t, LinkFields{})
-		cut := f.declareCut(t, b, "cut", 30, 10)
-		f.faults.always(blob.OpComplete, blob.Before)
-		f.putAll(t, b, cut)
-		f.faults.set(nil)
-		wantErr(t, "complete with a file that waits", f.completeErr(t, b), ErrStillSealing)
-		f.clk.forward(time.Minute)
-		q.lost = nil
-		f.sweep(t)
-		if got := q.drain(t, f.Service); !slices.Equal(got, []string{JobSeal}) {
-			t.Errorf("the sweep hints at %v", got)
-		}
-		f.complete(t, b)
-		f.wantSame(t, cut)
-	})
-}
-
-// TestDeleteFileManyTimesAtOnce gives its bytes back once.
-func TestDeleteFileManyTimesAtOnce(t *testing.T) {
-	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
-		b := f.begin(t, LinkFields{})
-		for range 5 {
-			files := f.declare(t, b, 10, 20)
-			f.putAll(t, b, files[0])
-			errs := at(12, func(i int) error { return f.DeleteFile(t.Context(), b.Access, files[i%2].ID) })
-			if n := good(t, errs); n != 12 {
-				t.Errorf("%d of 12 deletes went well", n)
-			}
-			f.wantBorne(t, 0, 0)
-		}
-		if n := f.events(t, "file_deleted"); n != 10 {
-			t.Errorf("%d events tell of 10 deletes", n)
-		}
-	})
-}
-
-// TestPartUploadTells what the web layer needs to know before the body.
-func TestPartUploadTells(t *testing.T) {
-	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
-		b := f.begin(t, LinkFields{})
-		file := f.declare(t, b, 10)[0]
-		for _, recorded := range []string{"false", "true"} {
-			u, err := f.BeginPart(t.Context(), b.Access, file.ID, 1, 10)
-			if err != nil {
+		for _, s := range []*Service{f.Service, other, f.Service} {
+			if err := s.Alone(t.Context(), "test.chore", time.Minute, run); err != nil {
 				t.Fatal(err)
 			}
-			if u.TransferID() != b.id || u.Recorded() != (recorded == "true") {
-				t.Errorf("transfer %s, recorded %v", u.TransferID(), u.Recorded())
-			}
-			f.putAll(t, b, file)
+		}
+		if runs != 1 {
+			t.Errorf("%d runs in one period", runs)
+		}
+		f.clk.forward(time.Minute)
+		if err := f.Alone(t.Context(), "test.chore", time.Minute, run); err != nil || runs != 2 {
+			t.Errorf("%d runs in two periods, %v", runs, err)
 		}
 	})
 }

@@ -147,11 +147,15 @@ func (s *Service) micros() int64 { return db.Micros(s.clock()) }
 // hint tells the queue of work that a row already tells of. Losing it only
 // costs time, so its failure is logged and nothing more.
 func (s *Service) hint(ctx context.Context, kind, id string) {
+	s.tell(ctx, jobs.Hint{Kind: kind, ID: id})
+}
+
+func (s *Service) tell(ctx context.Context, h jobs.Hint) {
 	if s.enqueue == nil {
 		return
 	}
-	if err := s.enqueue(context.WithoutCancel(ctx), jobs.Hint{Kind: kind, ID: id}); err != nil {
-		s.log.WarnContext(ctx, "hint not queued, the sweep will find it", "kind", kind, "id", id, "error", err)
+	if err := s.enqueue(context.WithoutCancel(ctx), h); err != nil {
+		s.log.WarnContext(ctx, "hint not queued, the sweep will find it", "kind", h.Kind, "id", h.ID, "error", err)
 	}
 }
 

@@ -281,6 +281,7 @@ WHERE name = $1 AND (lease_until <= $4 OR lease_owner = $2)`
 	endChoreLeases = `UPDATE chores SET lease_owner = NULL, lease_until = 0 WHERE lease_owner IS NOT NULL`
 	yieldChore     = `UPDATE chores SET lease_owner = NULL, lease_until = 0, last_run_at = $3
 WHERE name = $1 AND lease_owner = $2`
+	choreRanSince = `SELECT name FROM chores WHERE name = $1 AND last_run_at > $2`
 	cursorOfChore = `SELECT cursor FROM chores WHERE name = $1`
 	moveChore     = `UPDATE chores SET cursor = $2 WHERE name = $1`
 )

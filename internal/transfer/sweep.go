@@ -9,6 +9,7 @@ import (
 
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/db"
+	"github.com/lenzeye/lenzeye/internal/jobs"
 )
 
 const (
@@ -70,6 +71,23 @@ func (s *Service) leaseChore(ctx context.Context, name string) (ok bool, err err
 	return ok, nil
 }
 
+// Alone does a chore of another package in one process only, and not again
+// before a period has passed since its last run in any.
+func (s *Service) Alone(ctx context.Context, name string, every time.Duration, run func(context.Context) error) error {
+	ran, err := queryAll(ctx, s.db, scanOne[string], choreRanSince, name, db.Micros(s.clock().Add(-every)))
+	if err != nil {
+		return fmt.Errorf("look when %s ran: %w", name, err)
+	}
+	if len(ran) > 0 {
+		return nil
+	}
+	ok, err := s.leaseChore(ctx, name)
+	if err != nil || !ok {
+		return err
+	}
+	return s.holdChore(ctx, name, run)
+}
+
 func (s *Service) yieldChore(ctx context.Context, name string) {
 	ctx, cancel := cleanup(ctx)
 	defer cancel()
@@ -104,7 +122,7 @@ func (s *Service) do(ctx context.Context, kind string, ids []string, run func(co
 	var errs []error
 	for _, id := range ids {
 		if s.enqueue != nil {
-			s.hint(ctx, kind, id)
+			s.tell(ctx, jobs.Hint{Kind: kind, ID: id, Repeat: true})
 			continue
 		}
 		if err := run(ctx, id); err != nil {
