@@ -178,6 +178,8 @@ func (inv *invocation) reportRotation(r account.Rotated, err error, asJSON bool,
 		}
 	}
 	switch {
+	case errors.Is(err, context.Canceled) && r.Left > 0:
+		return fmt.Errorf("%d keys were sealed anew, %d are left, and the same command goes on with them: %w", r.Done, r.Left, context.Canceled)
 	case err != nil:
 		return err
 	case r.Failed > 0:

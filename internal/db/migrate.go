@@ -92,13 +92,12 @@ func (d *DB) Migrator(ctx context.Context) (*Migrator, error) {
 		return nil, fmt.Errorf("migrate: %w: it is closed", ErrUnavailable)
 	}
 	m := &Migrator{db: d}
-	driver, err := m.open(ctx)
+	driver, err := m.openLocked(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w (%v)", ctx.Err(), err) // the caller left while it waited
+	}
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
-	}
-	// On PostgreSQL this waits, and the server ends the wait.
-	if err := driver.Lock(); err != nil {
-		return nil, errors.Join(fmt.Errorf("migrate: %w", driverKind(err)), driver.Close(), m.unlock())
 	}
 	m.driver = driver
 	source, err := iofs.New(d.source, ".")
@@ -113,16 +112,29 @@ func (d *DB) Migrator(ctx context.Context) (*Migrator, error) {
 	return m, nil
 }
 
-func (m *Migrator) open(ctx context.Context) (database.Driver, error) {
-	if m.db.engine == EnginePostgres {
-		return m.db.migratePostgres(ctx)
+// openLocked opens a driver whose lock is held.
+func (m *Migrator) openLocked(ctx context.Context) (database.Driver, error) {
+	if m.db.engine == EngineSQLite {
+		return m.openLockedSQLite(ctx)
 	}
+	driver, heard, err := m.db.migratePostgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := driver.Lock(); err != nil { // it waits, and the server ends the wait
+		heard()
+		return nil, errors.Join(driverKind(err), driver.Close())
+	}
+	if !heard() { // what comes next may be cut
+		return nil, errors.Join(ctx.Err(), driver.Unlock(), driver.Close())
+	}
+	return driver, nil
+}
+
+func (m *Migrator) openLockedSQLite(ctx context.Context) (database.Driver, error) {
 	wait, cancel := context.WithTimeout(ctx, m.db.opts.MigrateTimeout)
 	defer cancel()
 	lock, err := LockMigrate(wait, filepath.Dir(m.db.opts.Path))
-	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err() // the caller left before the time was up
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +142,9 @@ func (m *Migrator) open(ctx context.Context) (database.Driver, error) {
 	driver, err := m.db.migrateSQLite()
 	if err != nil {
 		return nil, errors.Join(err, m.unlock())
+	}
+	if err := driver.Lock(); err != nil {
+		return nil, errors.Join(driverKind(err), driver.Close(), m.unlock())
 	}
 	return driver, nil
 }

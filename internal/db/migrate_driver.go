@@ -32,22 +32,25 @@ func (d *DB) migrateSQLite() (database.Driver, error) {
 }
 
 // migratePostgres does the same. The server ends each wait for a lock, that of
-// the migrations included, after MigrateTimeout.
-func (d *DB) migratePostgres(ctx context.Context) (database.Driver, error) {
+// the migrations included, after MigrateTimeout, or when ctx ends before the
+// caller has called heard.
+func (d *DB) migratePostgres(ctx context.Context) (driver database.Driver, heard func() bool, err error) {
 	config := d.pool.Config().ConnConfig
 	config.DialFunc = d.dial
 	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(d.opts.MigrateTimeout.Milliseconds(), 10)
-	var made connections
+	made := &connections{}
 	handle := sql.OpenDB(stdlib.GetConnector(*config, stdlib.OptionAfterConnect(made.add)))
 	if err := handle.PingContext(ctx); err != nil {
-		return nil, errors.Join(classify(err), handle.Close())
+		return nil, nil, errors.Join(classify(err), handle.Close())
 	}
-	driver, err := mpgx.WithInstance(handle, &mpgx.Config{})
+	heard = context.AfterFunc(ctx, made.cancel)
+	driver, err = mpgx.WithInstance(handle, &mpgx.Config{}) // which waits for the lock too
 	if err != nil {
+		heard()
 		// The library keeps a connection that it never returns.
-		return nil, errors.Join(driverKind(err), made.close(), handle.Close())
+		return nil, nil, errors.Join(driverKind(err), made.close(), handle.Close())
 	}
-	return driver, nil
+	return driver, heard, nil
 }
 
 // lockedDriver is a driver whose lock its Migrator holds all the while. The
@@ -71,6 +74,17 @@ func (c *connections) add(_ context.Context, conn *pgx.Conn) error {
 	defer c.mu.Unlock()
 	c.open = append(c.open, conn)
 	return nil
+}
+
+// cancel has the server end what it does on them.
+func (c *connections) cancel() {
+	ctx, end := context.WithTimeout(context.Background(), time.Second)
+	defer end()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.open {
+		_ = conn.PgConn().CancelRequest(ctx) // the wait has an end of its own
+	}
 }
 
 func (c *connections) close() error {
