@@ -119,10 +119,11 @@ func (inv *invocation) backup(ctx context.Context, cfg *config.Config, file stri
 }
 
 // isDatabase tells whether a file may be replaced by a backup: it is one, whole or
-// not, or empty. Anything else, such as master.keys, was named by mistake.
+// not, or empty and no lock. Anything else, such as master.keys, was named by
+// mistake.
 func isDatabase(path string, info os.FileInfo) bool {
 	if info.Size() == 0 {
-		return info.Mode().IsRegular()
+		return info.Mode().IsRegular() && filepath.Ext(path) != ".lock"
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/lenzeye/lenzeye/internal/account"
@@ -20,7 +21,11 @@ func (d *doctor) database(ctx context.Context) {
 	chosen := d.cfg.Database()
 	if chosen.Engine == config.SQLite {
 		if _, err := os.Stat(chosen.Path); errors.Is(err, os.ErrNotExist) {
-			d.ok("database", chosen.Path+" is made by the first app serve")
+			if err := canMake(filepath.Dir(chosen.Path)); err != nil {
+				d.wrong("database", fmt.Sprintf("%s: %s cannot be made: %v", chosen.Variable, chosen.Path, err), "look at "+chosen.Variable+" and at who may write there")
+			} else {
+				d.ok("database", chosen.Path+" is made by the first app serve")
+			}
 			return
 		}
 	}
@@ -49,6 +54,27 @@ func (d *doctor) database(ctx context.Context) {
 	} else {
 		d.ok("durability", "commits are on disk before they are acknowledged")
 	}
+}
+
+// canMake tries whether a folder can be made, or written to, and leaves nothing.
+func canMake(folder string) error {
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stat(folder)
+	for errors.Is(err, os.ErrNotExist) && folder != filepath.Dir(folder) {
+		folder = filepath.Dir(folder)
+		_, err = os.Stat(folder)
+	}
+	if err != nil {
+		return err
+	}
+	made, err := os.MkdirTemp(folder, ".lenzeye-*")
+	if err != nil {
+		return err
+	}
+	return os.Remove(made)
 }
 
 func (d *doctor) schema(ctx context.Context) {

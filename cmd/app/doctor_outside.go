@@ -24,7 +24,11 @@ func (d *doctor) store(ctx context.Context) {
 	folder := filepath.Join(d.cfg.Data.Dir, "blobs")
 	if !d.cfg.UsesBucket() {
 		if _, err := os.Stat(folder); errors.Is(err, os.ErrNotExist) {
-			d.ok("store", folder+" is made by the first app serve")
+			if err := canMake(folder); err != nil {
+				d.wrong("store", fmt.Sprintf("%s: %s cannot be made: %v", d.cfg.NameOf("data.dir"), folder, err), "look at data.dir and at who may write there")
+			} else {
+				d.ok("store", folder+" is made by the first app serve")
+			}
 			return
 		}
 	}
