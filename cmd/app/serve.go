@@ -17,6 +17,7 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
+	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/api"
 	"github.com/lenzeye/lenzeye/internal/config"
 	"github.com/lenzeye/lenzeye/internal/web"
@@ -35,6 +36,8 @@ Without any setting it keeps everything in the folder data: a SQLite database,
 the sealed files and the master key that opens them. The first start makes a
 studio with an upload link and an API token and prints both, but not under systemd,
 whose journal would keep the token: make the studio with app account create.
+Elsewhere each start prints an address that signs the studio in, once; in
+production none does.
 
 SIGTERM or Ctrl-C drains: parts in flight finish, then it ends. A second signal
 ends at once.`,
@@ -131,9 +134,11 @@ func (p *parts) newServer(inv *invocation, address string, memory int64) (*web.S
 	build := readBuild(inv.env)
 	o := web.Options{
 		Transfers: p.transfers, Accounts: p.accounts, SignIn: p.signIn, Catalog: p.catalog,
-		PublicURL: p.cfg.PublicURL(address),
-		Checks:    p.checks(),
-		Observe:   p.observeWeb(), Log: p.log,
+		PublicURL:   p.cfg.PublicURL(address),
+		MailToFiles: p.cfg.MailDriver() == config.MailFile, NoMail: p.cfg.MailDriver() == config.MailNone,
+		Greets: p.greets(inv), KeyFile: !p.hasGivenKeys(),
+		Checks:  p.checks(),
+		Observe: p.observeWeb(), Log: p.log,
 		Build:          api.Version{Version: build.Version, Commit: build.Commit, BuiltAt: build.BuiltAt, Go: build.Go},
 		Limits:         webLimits(p.cfg, memory),
 		TrustedProxies: p.cfg.HTTP.TrustedProxies, CORSOrigins: p.cfg.HTTP.CORSOrigins,
@@ -233,20 +238,32 @@ func (inv *invocation) speaksToJournal() bool {
 	return slices.ContainsFunc(inv.env, func(kv string) bool { return strings.HasPrefix(kv, "JOURNAL_STREAM=") })
 }
 
+// greets tells whether a start says on the terminal where to go.
+func (p *parts) greets(inv *invocation) bool { return !p.cfg.IsProduction() && !inv.speaksToJournal() }
+
 // greet says on the terminal where to go. In production, and where a journal would
 // keep the token, nothing is made and nothing is printed.
 func (p *parts) greet(ctx context.Context, inv *invocation, listens string) error {
 	address := p.cfg.PublicURL(listens)
 	p.log.Info("listening", "address", listens, "public_url", address, "pid", os.Getpid())
-	if p.cfg.IsProduction() || inv.speaksToJournal() {
+	if !p.greets(inv) {
 		return nil
 	}
 	first, err := p.ensureStudio(ctx)
 	if err != nil {
 		return err
 	}
+	begin, _, err := p.signIn.Link(ctx, first.account.ID)
+	if err != nil && !errors.Is(err, account.ErrNotActive) {
+		return err
+	}
 	out := inv.io.out
 	fmt.Fprintf(out, "\n  Lenzeye is ready at %s\n\n", address)
+	if begin != "" {
+		fmt.Fprintf(out, "  Open this to begin:\n\n    %s\n\n", strings.Replace(begin, "#", "?next=/welcome#", 1))
+		fmt.Fprintf(out, "  It signs you in once, within %d minutes; app account signin %s prints another.\n\n",
+			account.LoginLife/time.Minute, first.account.Email)
+	}
 	if first.link.Slug != "" {
 		fmt.Fprintf(out, "  Guests send with this link:      %s/u/%s\n", address, first.link.Slug)
 	}

@@ -23,6 +23,7 @@ type solo struct {
 	base  string // http://127.0.0.1:port
 	link  string // of the guests
 	token string // of the studio
+	begin string // address that signs the studio in
 	dir   string
 	log   *safeBuffer
 	ended chan int
@@ -54,6 +55,9 @@ func (s *solo) greeting(read io.Reader) {
 	s.t.Helper()
 	lines := bufio.NewScanner(read)
 	for s.token == "" && lines.Scan() {
+		if m := regexp.MustCompile(`^ +(http\S+/signin\S+)$`).FindStringSubmatch(lines.Text()); m != nil {
+			s.begin = m[1]
+		}
 		if m := regexp.MustCompile(`Guests send with this link: +(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
 			s.link = m[1]
 		}

@@ -49,7 +49,7 @@ func (f *fixture) checkRows(t tester) {
 // checkTransfer recomputes one transfer's counters from its files and parts.
 func (f *fixture) checkTransfer(ctx context.Context, t tester, r transferRow) {
 	t.Helper()
-	if !slices.Contains(transferStates(), r.State) {
+	if !slices.Contains(States(), r.State) {
 		t.Errorf("transfer %s is in the unknown state %q", r.ID, r.State)
 	}
 	if ended := r.State != Receiving && r.State != Complete; ended != (r.charged == 0) {

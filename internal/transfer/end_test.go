@@ -322,7 +322,7 @@ func TestTransfersList(t *testing.T) {
 		} {
 			got := ""
 			for cursor := ""; ; {
-				page, next, err := f.Transfers(t.Context(), f.studio.ID, query, Page{Limit: 1, Cursor: cursor})
+				page, next, err := f.Transfers(t.Context(), f.studio.ID, Search{Text: query}, Page{Limit: 1, Cursor: cursor})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -337,7 +337,40 @@ func TestTransfersList(t *testing.T) {
 				t.Errorf("query %q gives %s, want %s", query, strings.TrimSpace(got), want)
 			}
 		}
-		_, _, err := f.Transfers(t.Context(), f.studio.ID, "", Page{Cursor: "nonsense"})
+		if err := f.DeleteTransfer(t.Context(), f.studio.ID, ids[1], Client{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			what Search
+			want string
+		}{
+			{Search{States: []string{Receiving}}, ids[2] + ids[0]},
+			{Search{States: []string{Deleted, Complete}}, ids[1]},
+			{Search{States: []string{Complete}}, ""},
+			{Search{Text: "day", States: []string{Receiving}}, ids[2] + ids[0]},
+			{Search{Text: "100%", States: []string{Receiving}}, ""},
+			{Search{Text: "100%", States: []string{Deleted}}, ids[1]},
+		} {
+			page, _, err := f.Transfers(t.Context(), f.studio.ID, test.what, Page{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, tr := range page {
+				got += tr.ID
+				if undo := tr.RestoreUntil != nil; undo != (tr.State == Deleted) || tr.LastPartAt.Before(tr.CreatedAt) {
+					t.Errorf("%s can be restored until %v, its last part came %v", tr.State, tr.RestoreUntil, tr.LastPartAt)
+				}
+			}
+			if got != test.want {
+				t.Errorf("%+v gives %s, want %s", test.what, got, test.want)
+			}
+		}
+		counts, err := f.CountTransfers(t.Context(), f.studio.ID)
+		if err != nil || len(counts) != 2 || counts[Receiving] != 2 || counts[Deleted] != 1 {
+			t.Errorf("counts %v, %v", counts, err)
+		}
+		_, _, err = f.Transfers(t.Context(), f.studio.ID, Search{}, Page{Cursor: "nonsense"})
 		wantErr(t, "bad cursor", err, account.ErrCursor)
 	})
 }

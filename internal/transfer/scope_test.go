@@ -118,7 +118,7 @@ func TestStudioScope(t *testing.T) {
 			}
 		}
 		links, _, err := f.Links(ctx, id, Page{})
-		transfers, _, err2 := f.Transfers(ctx, id, "", Page{})
+		transfers, _, err2 := f.Transfers(ctx, id, Search{}, Page{})
 		if len(links)+len(transfers) > 0 || errors.Join(err, err2) != nil {
 			t.Errorf("I7: another account lists %v %v, %v", links, transfers, errors.Join(err, err2))
 		}

@@ -41,7 +41,7 @@ WHERE id = $1 AND (max_bytes IS NULL OR bytes_held + $2 <= max_bytes)`
 const transferColumns = `
 	id, account_id, link_id, title, sender_email, sender_name, message, language, state, counted,
 	reserved, charged, next_position, files_total, files_open, bytes_declared, bytes_received,
-	bytes_stored, created_at, completed_at, expires_at, ended_at, purge_at`
+	bytes_stored, created_at, completed_at, expires_at, ended_at, purge_at, last_part_at`
 
 const (
 	insertTransfer = `
@@ -56,14 +56,16 @@ WHERE id = $1 AND account_id = $2 AND state <> 'purged'`
 	transferByToken       = `SELECT t.account_id, t.id FROM transfers t JOIN accounts a ON a.id = t.account_id
 WHERE t.upload_token_hash = $1 AND t.state <> 'purged' AND a.state = 'active'`
 	transfersPage = `SELECT` + transferColumns + ` FROM transfers
-WHERE account_id = $1 AND id < $2 AND state <> 'purged' ORDER BY id DESC LIMIT $3`
+WHERE account_id = $1 AND id < $2 AND state <> 'purged' AND ($4 = '' OR $4 LIKE '%,' || state || ',%')
+ORDER BY id DESC LIMIT $3`
+	countTransfers = `SELECT state, COUNT(*) FROM transfers WHERE account_id = $1 AND state <> 'purged' GROUP BY state`
 	transfersFound = `SELECT` + transferColumns + ` FROM transfers
-WHERE account_id = $1 AND id < $2 AND state <> 'purged'
-	AND (LOWER(title) LIKE $4 ESCAPE '!' OR LOWER(title) LIKE $5 ESCAPE '!'
-	OR LOWER(sender_email) LIKE $4 ESCAPE '!'
-	OR LOWER(sender_name) LIKE $4 ESCAPE '!' OR LOWER(sender_name) LIKE $5 ESCAPE '!'
+WHERE account_id = $1 AND id < $2 AND state <> 'purged' AND ($4 = '' OR $4 LIKE '%,' || state || ',%')
+	AND (LOWER(title) LIKE $5 ESCAPE '!' OR LOWER(title) LIKE $6 ESCAPE '!'
+	OR LOWER(sender_email) LIKE $5 ESCAPE '!'
+	OR LOWER(sender_name) LIKE $5 ESCAPE '!' OR LOWER(sender_name) LIKE $6 ESCAPE '!'
 	OR EXISTS (SELECT 1 FROM files f WHERE f.transfer_id = transfers.id AND f.state <> 'deleted'
-		AND (LOWER(f.path) LIKE $4 ESCAPE '!' OR LOWER(f.path) LIKE $5 ESCAPE '!')))
+		AND (LOWER(f.path) LIKE $5 ESCAPE '!' OR LOWER(f.path) LIKE $6 ESCAPE '!')))
 ORDER BY id DESC LIMIT $3`
 
 	lockTransfer  = `UPDATE transfers SET state = state WHERE id = $1 RETURNING` + transferColumns

@@ -38,17 +38,21 @@ func (t transferRow) borne() (used, reserved int64) {
 func scanTransferRow(row scanner) (transferRow, error) {
 	var t transferRow
 	var link *string
-	var created, expires int64
+	var created, expires, lastPart int64
 	var completed *int64
 	err := row.Scan(&t.ID, &t.AccountID, &link, &t.Title, &t.SenderEmail, &t.SenderName, &t.Message, &t.language,
 		&t.State, &t.counted, &t.reserved, &t.charged, &t.nextPosition, &t.filesTotal, &t.filesOpen,
-		&t.BytesDeclared, &t.BytesReceived, &t.bytesStored, &created, &completed, &expires, &t.endedAt, &t.purgeAt)
+		&t.BytesDeclared, &t.BytesReceived, &t.bytesStored, &created, &completed, &expires, &t.endedAt, &t.purgeAt, &lastPart)
 	if err != nil {
 		return transferRow{}, err
 	}
 	t.LinkID = orEmpty(link)
 	t.FilesTotal, t.FilesStored = t.filesTotal, t.filesTotal-t.filesOpen
 	t.CreatedAt, t.CompletedAt, t.ExpiresAt = db.Time(created), db.NullTime(completed), db.Time(expires)
+	t.LastPartAt = db.Time(lastPart)
+	if t.State == Deleted {
+		t.RestoreUntil = db.NullTime(t.purgeAt)
+	}
 	return t, nil
 }
 
@@ -113,16 +117,20 @@ func (s *Service) Transfer(ctx context.Context, a Access, id string) (Transfer, 
 	return t.Transfer, err
 }
 
-// Transfers lists an account's transfers, newest first; with a query only those
-// whose title, sender or file names contain it. Errors: account.ErrCursor.
-func (s *Service) Transfers(ctx context.Context, accountID, query string, p Page) ([]Transfer, string, error) {
+// Transfers lists an account's transfers that the search finds, newest first.
+// Errors: account.ErrCursor.
+func (s *Service) Transfers(ctx context.Context, accountID string, what Search, p Page) ([]Transfer, string, error) {
 	before, limit, err := p.Before()
 	if err != nil {
 		return nil, "", err
 	}
-	text, args := transfersPage, []any{accountID, before, limit + 1}
-	if query != "" {
-		text, args = transfersFound, append(args, likePattern(strings.ToLower(query)), likePattern(asciiLower(query)))
+	states := ""
+	if len(what.States) > 0 {
+		states = "," + strings.Join(what.States, ",") + ","
+	}
+	text, args := transfersPage, []any{accountID, before, limit + 1, states}
+	if what.Text != "" {
+		text, args = transfersFound, append(args, likePattern(strings.ToLower(what.Text)), likePattern(asciiLower(what.Text)))
 	}
 	all, err := queryAll(ctx, s.db, scanTransfer, text, args...)
 	if err != nil {
@@ -130,6 +138,26 @@ func (s *Service) Transfers(ctx context.Context, accountID, query string, p Page
 	}
 	all, next := cut(all, limit, func(t Transfer) string { return t.ID })
 	return all, next, nil
+}
+
+// CountTransfers counts an account's transfers by state.
+func (s *Service) CountTransfers(ctx context.Context, accountID string) (map[string]int64, error) {
+	type count struct {
+		state string
+		n     int64
+	}
+	counts, err := queryAll(ctx, s.db, func(row scanner) (c count, err error) {
+		err = row.Scan(&c.state, &c.n)
+		return c, err
+	}, countTransfers, accountID)
+	if err != nil {
+		return nil, fmt.Errorf("count transfers: %w", err)
+	}
+	out := map[string]int64{}
+	for _, c := range counts {
+		out[c.state] = c.n
+	}
+	return out, nil
 }
 
 // likePattern finds a text anywhere, taken literally; ! escapes.

@@ -47,8 +47,8 @@ const (
 	ShareUsedUp  = "used_up"
 )
 
-// transferStates are all states that a transfer's row may hold.
-func transferStates() []string {
+// States are all states that a transfer may be in.
+func States() []string {
 	return []string{Receiving, Complete, Aborted, Expired, Deleted, Purged}
 }
 
@@ -161,6 +161,14 @@ type Transfer struct {
 	CreatedAt                        time.Time
 	CompletedAt                      *time.Time
 	ExpiresAt                        time.Time
+	LastPartAt                       time.Time  // when a part came last, or when it was made
+	RestoreUntil                     *time.Time // until when its delete can be undone
+}
+
+// Search narrows a list of transfers.
+type Search struct {
+	Text   string   // in the title, the sender or the names of files; "" is any
+	States []string // none is any
 }
 
 // NewFile is one file of a declare.

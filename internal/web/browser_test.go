@@ -263,7 +263,6 @@ var views = []struct {
 // screenshots in the folder LENZEYE_SCREENSHOTS.
 func (b *tab) look(name string) {
 	b.t.Helper()
-	folder := os.Getenv("LENZEYE_SCREENSHOTS")
 	for _, v := range views {
 		b.do(chromedp.EmulateViewport(v.width, 900))
 		b.media("", v.scheme)
@@ -271,13 +270,9 @@ func (b *tab) look(name string) {
 		if v.axe && !b.scriptless {
 			b.axe(fmt.Sprintf("%s at %d, %s", name, v.width, v.scheme))
 		}
-		if folder == "" || v.width != 1280 && v.width != 390 {
-			continue
+		if v.width == 1280 || v.width == 390 {
+			b.shot(fmt.Sprintf("%s-%d-%s", name, v.width, v.scheme))
 		}
-		png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-		b.must(err)
-		b.must(os.MkdirAll(folder, 0o755))
-		b.must(os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%d-%s.png", name, v.width, v.scheme)), png, 0o644))
 	}
 	if moving := b.eval(`document.getAnimations().filter((a) => a.playState === "running").length`); moving != "0" {
 		b.t.Errorf("%s: %s animations run although no motion is wanted", name, moving)
@@ -299,4 +294,17 @@ func (b *tab) fits(name string, width int64) {
 	if wide, _ := strconv.Atoi(b.eval(`document.documentElement.scrollWidth`)); int64(wide) > width {
 		b.t.Errorf("%s is %d px wide", name, wide)
 	}
+}
+
+// shot keeps a screenshot of the page as it is, if any are kept.
+func (b *tab) shot(name string) {
+	b.t.Helper()
+	folder := os.Getenv("LENZEYE_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	b.must(err)
+	b.must(os.MkdirAll(folder, 0o755))
+	b.must(os.WriteFile(filepath.Join(folder, name+".png"), png, 0o644))
 }

@@ -48,6 +48,9 @@ func (s *Server) handlerOf(rt *route) http.Handler {
 		r = s.begin(rw, r)
 		c := &call{s: s, w: rw, r: r, route: rt, from: s.clientAddr(r)}
 		err := c.authenticate()
+		if c.asksToSignIn(err) {
+			return
+		}
 		if err != nil && rt.body != "" { // nobody authorised these bytes: they are not waited for
 			rw.Header().Set("Connection", "close")
 			_ = rw.rc.SetReadDeadline(time.Now().Add(linger))

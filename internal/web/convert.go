@@ -59,12 +59,14 @@ func wireLinkView(v transfer.LinkView) api.LinkView {
 
 func (s *Server) wireLink(l transfer.Link) api.Link {
 	return api.Link{
-		ID: l.ID, Slug: l.Slug, URL: s.publicURL + "/u/" + l.Slug, Title: l.Title, Message: l.Message,
+		ID: l.ID, Slug: l.Slug, URL: s.linkURL(l.Slug), Title: l.Title, Message: l.Message,
 		HasPassword: l.HasPassword, MaxBytes: l.MaxBytes, MaxFileBytes: l.MaxFileBytes, MaxTransfers: l.MaxTransfers,
 		RetentionDays: l.RetentionDays, ExpiresAt: api.TimeOf(l.ExpiresAt), Closed: l.Closed, State: l.State,
 		Transfers: l.TransfersUsed, ReceivedBytes: l.ReceivedBytes, CreatedAt: api.NewTime(l.CreatedAt),
 	}
 }
+
+func (s *Server) linkURL(slug string) string { return s.publicURL + "/u/" + slug }
 
 func (s *Server) shareURL(token string) string { return s.publicURL + "/d/" + token }
 

@@ -1,5 +1,5 @@
 // Package web is the HTTP face of the program: the interface of internal/api,
-// the guest's pages, health and the limits that keep a small machine alive
+// the pages of guests and studios, health and the limits that keep a small machine alive
 // under slow and many clients.
 //
 // One table (routes.go) lists every route with the kinds of token that it takes

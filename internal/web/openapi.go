@@ -12,6 +12,7 @@ import (
 
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/transfer"
 )
 
 // document writes the OpenAPI 3.1 document of the route table.
@@ -102,6 +103,7 @@ func (d *documenter) parameters(rt route) []any {
 	}
 	if rt.search {
 		query("q", object{"type": "string"})
+		query("state", object{"type": "string", "description": "one or more of " + strings.Join(transfer.States(), ", ") + ", with commas between them"})
 	}
 	if slices.Contains(rt.problems, api.IdempotencyKeyInvalid) {
 		all = append(all, object{"name": "Idempotency-Key", "in": "header", "schema": object{

@@ -28,6 +28,15 @@ type Options struct {
 	// PublicURL is where people reach the server, like https://example.com.
 	PublicURL string
 
+	// MailToFiles says that messages are written into a folder instead of being
+	// sent, NoMail that no way to send any is set.
+	MailToFiles, NoMail bool
+	// KeyFile says that the master keys lie in a file that was made by itself.
+	KeyFile bool
+	// Greets says that the server's terminal shows an address that signs in, so
+	// that the front page may send its studio there.
+	Greets bool
+
 	// Checks are what /readyz looks at: database, bucket, queue.
 	Checks []Check
 	// Metrics answers /metrics; without it there is no such route.

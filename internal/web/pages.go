@@ -49,14 +49,32 @@ func newPages(o Options) (*pages, error) {
 		templates: map[string]*template.Template{},
 		packers:   sync.Pool{New: func() any { return gzip.NewWriter(nil) }},
 	}
-	for _, name := range []string{"upload", "download", "home", "error"} {
-		t, err := template.ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
-		if err != nil {
-			return nil, fmt.Errorf("read template %s: %w", name, err)
+	for _, name := range []string{"upload", "download", "home", "error", "signin"} {
+		if err := p.parse(name); err != nil {
+			return nil, err
 		}
-		p.templates[name] = t
+	}
+	for _, name := range []string{"transfers", "transfer", "links", "settings", "welcome"} {
+		if err := p.parse(name, "studio"); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
+}
+
+// parse reads a page's template, the layout around it, and what it shares with
+// others.
+func (p *pages) parse(name string, shared ...string) error {
+	files := []string{"templates/layout.html"}
+	for _, part := range append(shared, name) {
+		files = append(files, "templates/"+part+".html")
+	}
+	t, err := template.ParseFS(templateFiles, files...)
+	if err != nil {
+		return fmt.Errorf("read template %s: %w", name, err)
+	}
+	p.templates[name] = t
+	return nil
 }
 
 // render writes a page whole or, when its template fails, nothing.
@@ -68,10 +86,14 @@ func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", data.(interface{ Lang() string }).Lang())
-	h.Set("Cache-Control", "private, no-cache")
+	shown := data.(interface {
+		Kept() string
+		Secret() bool
+	})
+	h.Set("Cache-Control", shown.Kept())
 	h.Add("Vary", "Accept-Encoding, Accept-Language, Cookie")
 	body := out.Bytes()
-	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+	if !shown.Secret() && acceptsGzip(r.Header.Get("Accept-Encoding")) {
 		packed, err := p.pack(body)
 		if err != nil {
 			return fmt.Errorf("pack page %s: %w", name, err)
@@ -89,7 +111,7 @@ func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 
 // pack compresses a page: a Hindi one to a quarter. The length of what is
 // encrypted on the way then tells of its content, which is of use only against a
-// page that shows a secret beside words of whoever watches. No page does: codes,
+// page that shows a secret beside words of whoever watches. No page that is packed does: codes,
 // tokens and sessions are in cookies and in answers of the interface, which stay
 // as they are, and what a page takes from its address is what opened it.
 func (p *pages) pack(body []byte) ([]byte, error) {
@@ -100,11 +122,6 @@ func (p *pages) pack(body []byte) ([]byte, error) {
 	_, err := z.Write(body)
 	err = errors.Join(err, z.Close())
 	return out.Bytes(), err
-}
-
-// homePage says what this is. It shows nothing of any account.
-func (p *pages) homePage(w http.ResponseWriter, r *http.Request) error {
-	return p.render(w, r, http.StatusOK, "home", p.view(r))
 }
 
 // uploadPage is where a guest sends. A link that takes no new transfer still

@@ -46,6 +46,10 @@ func prefixesOf(script string) []string {
 	switch filepath.Base(script) {
 	case "download.js", "sharerows.js":
 		return []string{"fetch.", "error."}
+	case "signin.js":
+		return []string{"login.", "error."}
+	case "studio.js", "transfers.js", "transfer.js", "links.js", "settings.js", "welcome.js":
+		return []string{"studio.", "fetch.", "error."}
 	}
 	return []string{"send.", "error."}
 }
@@ -64,7 +68,7 @@ func TestEveryTextThatPagesUseExists(t *testing.T) {
 			}
 		}
 	}
-	keys := regexp.MustCompile(`["'\x60]((?:send|fetch|error)\.[a-z_.]+)["'\x60]`)
+	keys := regexp.MustCompile(`["'\x60]((?:send|fetch|login|studio|error)\.[a-z_.]+)["'\x60]`)
 	for name, source := range sources(t, staticFiles, "static/js/*.js") {
 		for _, found := range keys.FindAllStringSubmatch(source, -1) {
 			used[found[1]] = true
@@ -74,12 +78,23 @@ func TestEveryTextThatPagesUseExists(t *testing.T) {
 			}
 		}
 	}
+	inGo := regexp.MustCompile(`"((?:transfers|transfer|links|settings|welcome)\.[a-z_]*[a-z])"`)
+	for name, source := range sources(t, os.DirFS("."), "pages_*.go") {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		for _, found := range inGo.FindAllStringSubmatch(source, -1) {
+			if used[found[1]] = true; !texts.Has(found[1]) && !strings.HasSuffix(found[1], ".js") {
+				t.Errorf("%s uses %s, which is not in the catalogue", name, found[1])
+			}
+		}
+	}
 	if len(used) < 150 {
 		t.Errorf("only %d keys were found in the sources", len(used))
 	}
 	// Keys that are put together from a state or a code.
-	made := regexp.MustCompile(`^(error\.|problem\.|send\.row\.|mail\.)`)
-	for _, prefix := range []string{"send.", "fetch.", "upload.", "download.", "home."} {
+	made := regexp.MustCompile(`^(error\.|problem\.|send\.row\.|login\.error\.|studio\.error\.|studio\.field\.|transfers\.show_|links\.state_|links\.about_|transfers\.(complete|aborted|expired|deleted)$|transfer\.share_|mail\.)`)
+	for _, prefix := range []string{"send.", "fetch.", "login.", "upload.", "download.", "home.", "signin.", "nav.", "usage.", "transfers.", "transfer.", "studio.", "studio_page.", "links.", "settings.", "welcome."} {
 		for key := range texts.Messages(prefix) {
 			base := strings.TrimSuffix(strings.TrimSuffix(key, ".one"), ".other")
 			if !used[base] && !made.MatchString(base) {

@@ -31,6 +31,13 @@ func (p *pages) view(r *http.Request) view {
 // Modules are what the page's script imports.
 func (v view) Modules() []string { return v.modules[v.Script] }
 
+// Kept is what caches are told.
+func (v view) Kept() string { return "private, no-cache" }
+
+// Secret says that the page shows what others may not learn, so that it is sent
+// as it is: see pack.
+func (v view) Secret() bool { return false }
+
 // Lang is for the lang attribute.
 func (v view) Lang() string { return v.language.Tag() }
 
@@ -115,6 +122,11 @@ type boot struct {
 	Left     *int64   `json:"bytes_left,omitempty"`
 	Token    string   `json:"token,omitempty"` // of the share
 	Unlocked bool     `json:"unlocked,omitempty"`
+	Next     string   `json:"next,omitempty"` // where to go after signing in
+	SignedIn bool     `json:"signed_in,omitempty"`
+
+	Transfer *bootTransfer `json:"transfer,omitempty"`
+	Link     string        `json:"link,omitempty"` // id of the one to change
 }
 
 // boot gives a script the texts whose keys begin so, and those of refusals.

@@ -27,7 +27,7 @@ type route struct {
 	browsed bool // people get here by a link: problems are pages for those who ask for one
 	quiet   bool // logged at debug level
 	list    bool // takes limit and cursor
-	search  bool // takes q
+	search  bool // takes q and state
 
 	request  any    // zero value of the JSON body; nil: none is read
 	body     string // media type of a body that is not JSON
@@ -51,7 +51,7 @@ func fetch() []account.SecretKind  { return []account.SecretKind{account.SecretF
 // routes is the table.
 func routes() []route {
 	var all []route
-	for _, part := range [][]route{guestRoutes(), shareRoutes(), signInRoutes(), studioRoutes(), operationRoutes(), pageRoutes()} {
+	for _, part := range [][]route{guestRoutes(), shareRoutes(), signInRoutes(), studioRoutes(), qrRoutes(), operationRoutes(), pageRoutes()} {
 		all = append(all, part...)
 	}
 	return all
@@ -173,16 +173,16 @@ func operationRoutes() []route {
 }
 
 func pageRoutes() []route {
-	return []route{
+	return append(studioPageRoutes(), []route{
 		{method: "GET", pattern: "/u/{slug}", summary: "The page to send", page: true, media: "text/html",
 			handle: func(s *Server, c *call) error { return s.uploadPage(c.w, c.r) }},
 		{method: "GET", pattern: "/d/{token}", summary: "The page to fetch", page: true, media: "text/html",
 			handle: func(s *Server, c *call) error { return s.downloadPage(c.w, c.r) }},
 		{method: "GET", pattern: "/{$}", summary: "The front page", page: true, media: "text/html",
-			handle: func(s *Server, c *call) error { return s.homePage(c.w, c.r) }},
+			handle: (*Server).homePage},
 		{method: "GET", pattern: "/static/", summary: "Styles, scripts and icons", page: true, quiet: true, media: "*/*",
 			handle: func(s *Server, c *call) error { return s.static.serve(c.w, c.r) }},
-	}
+	}...)
 }
 
 // mux makes the handler of the table. What no row matches is a problem: 405

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -52,15 +53,35 @@ func (s *Server) transferList(c *call) error {
 	if err != nil {
 		return err
 	}
-	q := c.r.URL.Query().Get("q")
-	if !utf8.ValidString(q) || strings.ContainsRune(q, 0) {
-		return &queryError{"q", "text is due"}
+	what, err := c.searched()
+	if err != nil {
+		return err
 	}
-	list, cursor, err := s.transfers.Transfers(c.r.Context(), c.access.AccountID, q, p)
+	list, cursor, err := s.transfers.Transfers(c.r.Context(), c.access.AccountID, what, p)
 	if err != nil {
 		return err
 	}
 	return c.reply(api.Transfers{Transfers: each(list, wireTransfer), NextCursor: next(cursor)})
+}
+
+// searched reads what a list of transfers is narrowed to: q, and state, which
+// may be several with commas.
+func (c *call) searched() (what transfer.Search, err error) {
+	q := c.r.URL.Query()
+	what.Text = q.Get("q")
+	if !utf8.ValidString(what.Text) || strings.ContainsRune(what.Text, 0) {
+		return what, &queryError{"q", "text is due"}
+	}
+	if q.Get("state") == "" {
+		return what, nil
+	}
+	for state := range strings.SplitSeq(q.Get("state"), ",") {
+		if !slices.Contains(transfer.States(), state) {
+			return what, &queryError{"state", "states of transfers are due, with commas between them"}
+		}
+		what.States = append(what.States, state)
+	}
+	return what, nil
 }
 
 func (s *Server) patchTransfer(c *call) error {

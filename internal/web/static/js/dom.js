@@ -43,22 +43,23 @@ export function setName(node, [stem, extension]) {
 }
 
 /**
- * Makes the buttons work that copy the text of another element.
+ * Makes the buttons work that copy the text of another element, also those that come later.
  * @param {string} done what to say then
  */
 export function wireCopying(done) {
-  for (const button of document.querySelectorAll("[data-copy]")) {
-    button.addEventListener("click", async () => {
-      const source = $(button.dataset.copy);
-      const copied = await copyText(source.href ?? source.textContent);
-      if (!copied) return selectText(source);
-      say(done);
-      const use = button.querySelector("use");
-      const before = use.getAttribute("href");
-      use.setAttribute("href", before.replace(/#.*/, "#check"));
-      setTimeout(() => use.setAttribute("href", before), 2000);
-    });
-  }
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return undefined;
+    const source = $(button.dataset.copy);
+    const copied = await copyText(source.href ?? source.textContent);
+    if (!copied) return selectText(source);
+    say(done);
+    const use = button.querySelector("use");
+    const before = use.getAttribute("href");
+    use.setAttribute("href", before.replace(/#.*/, "#check"));
+    setTimeout(() => use.setAttribute("href", before), 2000);
+    return undefined;
+  });
 }
 
 async function copyText(text) {

@@ -27,7 +27,7 @@ const patience = new Patience();
 const tree = new FileTree(boot.language);
 const painter = new Painter(paintList);
 const notices = new Notices($("notices"), boot.icons, t);
-const rows = new ShareRows($("list"), { icons: boot.icons, token: encodeURIComponent(boot.token), t, figures: format, toggled: paintList });
+const rows = new ShareRows($("list"), { icons: boot.icons, href: (file) => `/api/v1${path}/files/${file.id}`, t, figures: format, toggled: paintList });
 
 function paintList() {
   const query = $("search").value.trim();

@@ -27,10 +27,25 @@ export class FileTree {
   /** @type {Folder} */
   #root = folder("", -1);
   #compare;
+  #before;
 
-  /** @param {string} language */
-  constructor(language) {
+  /**
+   * @param {string} language
+   * @param {FileTree} [before] of an earlier list, whose open folders stay open
+   */
+  constructor(language, before) {
     this.#compare = new Intl.Collator(language, { numeric: true }).compare;
+    this.#before = before;
+  }
+
+  /** Whether there is anything in it. */
+  get filled() {
+    return this.#root.count > 0;
+  }
+
+  /** All files are in it: the earlier list is not needed any more. */
+  settle() {
+    this.#before = undefined;
   }
 
   /** Forgets all. */
@@ -44,10 +59,15 @@ export class FileTree {
       const names = file.path.split("/");
       const name = names.pop();
       let at = this.#root;
+      let old = this.#before?.#root;
       count(at, file);
       for (const part of names) {
         let next = at.folders.get(part);
-        if (!next) at.folders.set(part, next = folder(part, at.depth + 1));
+        old = old?.folders.get(part);
+        if (!next) {
+          at.folders.set(part, next = folder(part, at.depth + 1));
+          next.open = old?.open ?? false;
+        }
         at = next;
         count(at, file);
       }

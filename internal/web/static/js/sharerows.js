@@ -12,7 +12,9 @@ export class ShareRows {
 
   /**
    * @param {HTMLElement} list
-   * @param {{icons: string, token: string, t: Function, figures: any, toggled: () => void}} around
+   * @param {{icons: string, href: (file: any) => string | null, note?: (file: any) => string, t: Function,
+   *   figures: any, toggled: () => void}} around href is where a file's bytes are, null while they are not; note is a
+   *   word about it
    */
   constructor(list, around) {
     this.#around = around;
@@ -53,13 +55,14 @@ export class ShareRows {
   }
 
   #fillFile(row, { name, file }) {
-    const { t, figures, icons, token } = this.#around;
+    const { t, figures, icons, href, note = () => "" } = this.#around;
     const [label, side] = row.children;
     const link = side.lastElementChild;
     setIcon(label.firstElementChild, icons, iconOf(file));
     setName(label.lastElementChild, splitName(name));
-    setText(side.firstElementChild, figures.bytes(file.size));
-    setAttribute(link, "href", `/api/v1/d/${token}/files/${file.id}`);
+    setText(side.firstElementChild, [note(file), figures.bytes(file.size)].filter(Boolean).join(" · "));
+    link.classList.toggle("away", href(file) === null);
+    setAttribute(link, "href", href(file));
     setAttribute(link, "aria-label", t("fetch.download", { name }));
     setAttribute(link, "data-name", name);
   }

@@ -28,6 +28,8 @@ export function figures(language) {
   const sizes = UNITS.map((name, i) => unit(name, i === 0 ? { unitDisplay: "long" } : { minimumFractionDigits: 1, maximumFractionDigits: 1 }));
   // "en" alone writes days as in America; the catalogue does not.
   const day = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle: "long" });
+  const clock = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { timeStyle: "short" });
+  const near = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   return {
     /** @param {number} n */
     number: (n) => plain.format(n),
@@ -46,5 +48,11 @@ export function figures(language) {
     },
     /** @param {string | Date} date */
     day: (date) => day.format(new Date(date)),
+    /** A time of day, with its day: in words when that is today or yesterday. @param {Date} at @param {Date} now */
+    moment: (at, now) => {
+      const midnight = (date) => Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
+      const ago = Math.round((midnight(at) - midnight(now)) / 86_400_000);
+      return `${ago === 0 || ago === -1 ? near.format(ago, "day") : day.format(at)}, ${clock.format(at)}`;
+    },
   };
 }

@@ -1,0 +1,58 @@
+// The page of settings: the studio's name, sessions, API tokens.
+import { call } from "./api.js";
+import { $, say, setShown, setText } from "./dom.js";
+import { begin, busy, confirmed, endOfDay, refresh, showWrong, t } from "./studio.js";
+
+async function rename() {
+  const name = $("name").value.trim();
+  await call("PATCH", "/me", { json: { name } });
+  location.reload();
+}
+
+async function makeToken() {
+  const json = { name: $("token-name").value.trim() };
+  if ($("token-until").value) json.expires_at = endOfDay($("token-until").value);
+  const { token } = await call("POST", "/tokens", { json });
+  setText($("made-token"), token);
+  setShown($("made"), true);
+  $("token").reset();
+  $("made-title").focus();
+  await refresh(["tokens"]);
+}
+
+async function revoke({ dataset }) {
+  const yes = await confirmed({ title: t("studio.revoke_token", { name: dataset.name }), text: t("studio.revoke_token_text"), yes: t("studio.revoke_token_yes") });
+  if (!yes) return;
+  await call("DELETE", `/tokens/${dataset.revoke}`);
+  await refresh(["tokens"]);
+  say(t("studio.said.token_revoked"));
+}
+
+async function end(path) {
+  await call("DELETE", path);
+  await refresh(["sessions"]);
+  setShown($("end-others"), $("sessions").children.length > 1);
+  say(t("studio.said.session_ended"));
+}
+
+for (const [form, work] of [["rename", rename], ["token", makeToken]]) {
+  $(form).addEventListener("submit", (event) => {
+    event.preventDefault();
+    busy($(form).querySelector("button"), work, (sentence) => showWrong($(`${form}-wrong`), sentence));
+  });
+}
+$("tokens").addEventListener("click", (event) => {
+  const button = event.target.closest("[data-revoke]");
+  if (button) busy(button, () => revoke(button));
+});
+$("sessions").addEventListener("click", (event) => {
+  const button = event.target.closest("[data-end]");
+  if (button) busy(button, () => end(`/sessions/${button.dataset.end}`));
+});
+$("end-others")?.addEventListener("click", () => busy($("end-others"), () => end("/sessions")));
+$("made-done").addEventListener("click", () => {
+  setShown($("made"), false);
+  setText($("made-token"), "");
+  $("token-make").focus();
+});
+begin(["sessions", "tokens"]);

@@ -1,0 +1,195 @@
+// What the studio's pages have in common.
+import { NoAnswer, Problem, call } from "./api.js";
+import { $, readBoot, say, setAttribute, setShown, setText, wireCopying } from "./dom.js";
+import { Notices } from "./notices.js";
+import { figures, translator } from "./text.js";
+
+export const boot = readBoot();
+export const t = translator(boot.texts, boot.language);
+export const format = figures(boot.language);
+const notices = new Notices($("notices"), boot.icons, t);
+
+/** What an error means for a studio. Most sentences of the interface are for guests. */
+export function sentenceOf(error) {
+  if (!(error instanceof Problem)) {
+    if (error instanceof NoAnswer) return t("studio.no_answer");
+    throw error;
+  }
+  const field = error.body.field && boot.texts[`studio.field.${error.body.field}`];
+  const own = field || boot.texts[`studio.error.${error.code}`] || t(`error.${error.code}`);
+  return error.retryAfter === null ? own : `${own} ${t("studio.wait", { time: format.duration(error.retryAfter) })}`;
+}
+
+/** Shows a sentence beside what it is about, or takes it away. @param {HTMLElement} place @param {string} sentence */
+export function showWrong(place, sentence) {
+  setShown(place, sentence !== "");
+  setText(place, sentence);
+}
+
+/**
+ * Does what a button asks for, once at a time.
+ * @param {HTMLElement} button
+ * @param {() => Promise<void>} work
+ * @param {(sentence: string) => void} [wrong] shows what went wrong; a notice above the page if left out
+ */
+export async function busy(button, work, wrong = showProblem) {
+  if (button.getAttribute("aria-busy") === "true") return;
+  setAttribute(button, "aria-busy", "true");
+  try {
+    wrong("");
+    await work();
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) location.reload(); // leads to the page that signs in
+    wrong(sentenceOf(error));
+  } finally {
+    setAttribute(button, "aria-busy", null);
+  }
+}
+
+/** A problem that belongs to no field. @param {string} sentence */
+export function showProblem(sentence) {
+  notices.show(sentence === "" ? [] : [{ id: sentence, tone: "bad", icon: "warn", title: t("studio.problem"), text: sentence,
+    buttons: [{ label: t("studio.close"), act: () => notices.show([]) }] }]);
+  if (sentence) say(sentence);
+}
+
+/**
+ * Asks before what cannot be undone.
+ * @param {{title: string, text: string, yes: string}} words
+ * @returns {Promise<boolean>}
+ */
+export function confirmed({ title, text, yes }) {
+  const dialog = $("confirm");
+  setText($("confirm-title"), title);
+  setText($("confirm-text"), text);
+  setText($("confirm-yes"), yes);
+  dialog.showModal();
+  // Not the event of closing: it comes later, when the next question may have been asked.
+  return new Promise((resolve) => {
+    const done = new AbortController();
+    const answer = (yes) => {
+      done.abort();
+      resolve(yes);
+    };
+    dialog.addEventListener("submit", (event) => answer(event.submitter === $("confirm-yes")), { signal: done.signal });
+    dialog.addEventListener("cancel", () => answer(false), { signal: done.signal });
+  });
+}
+
+/** The end of a day of the calendar here, as the interface wants it. @param {string} day of a date field */
+export function endOfDay(day) {
+  return new Date(`${day}T23:59:59`).toISOString();
+}
+
+/** Writes times as the clock here has them. @param {ParentNode} place */
+export function localise(place) {
+  for (const time of place.querySelectorAll("time[data-precision]")) {
+    const at = new Date(time.dateTime);
+    setText(time, time.dataset.precision === "day" ? format.day(at) : format.moment(at, new Date()));
+  }
+}
+
+/** The server's version of each part, by id, so that only what changed is drawn anew. */
+const versions = new Map();
+
+function remember(page, ids) {
+  for (const id of ids) {
+    for (const node of entriesOf(page.getElementById(id))) versions.set(node.id, node.outerHTML);
+  }
+}
+
+/** A list is drawn by its entries, anything else as a whole. */
+function entriesOf(part) {
+  if (!part) return [];
+  return part.localName === "ul" ? [...part.children] : [part];
+}
+
+/**
+ * Draws parts of the page anew as the server shows them now. What has the focus keeps it.
+ * @param {string[]} ids of elements; of lists every entry has an id of its own
+ * @returns {Promise<boolean>} false when the page shows something else by now, so that it has to be loaded whole
+ */
+export async function refresh(ids) {
+  const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
+  if (answer.redirected) location.assign(answer.url);
+  if (!answer.ok || answer.redirected) return false;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ids) {
+    if (Boolean($(id)) !== Boolean(page.getElementById(id))) return false;
+  }
+  for (const id of ids) if ($(id)) replacePart($(id), page.getElementById(id));
+  return true;
+}
+
+function replacePart(here, there) {
+  if (here.localName !== "ul") {
+    replace(here, there);
+    return;
+  }
+  const wanted = entriesOf(there);
+  const keep = new Set(wanted.map((node) => node.id));
+  for (const node of [...here.children]) if (!keep.has(node.id)) node.remove();
+  wanted.forEach((node, i) => {
+    const old = $(node.id);
+    if (old) replace(old, node);
+    else here.insertBefore(fresh(node), here.children[i] ?? null);
+  });
+}
+
+function fresh(node) {
+  versions.set(node.id, node.outerHTML);
+  const copy = document.importNode(node, true);
+  localise(copy);
+  return copy;
+}
+
+function replace(old, node) {
+  if (versions.get(node.id) === node.outerHTML) return;
+  const focusable = "a, button, input";
+  const focus = [...old.querySelectorAll(focusable)].indexOf(document.activeElement);
+  const copy = fresh(node);
+  old.replaceWith(copy);
+  if (focus >= 0) copy.querySelectorAll(focusable)[focus]?.focus();
+}
+
+/**
+ * Does something again and again while the page is looked at, more seldom while it fails.
+ * @param {() => Promise<number>} work gives the milliseconds until the next time
+ */
+export function repeat(work) {
+  let timer = 0;
+  let failures = 0;
+  const soon = (ms) => {
+    clearTimeout(timer);
+    timer = setTimeout(run, ms);
+  };
+  async function run() {
+    if (document.hidden) return;
+    try {
+      const next = await work();
+      failures = 0;
+      soon(next);
+    } catch {
+      failures++;
+      soon(Math.min(60_000, 5000 * 2 ** failures));
+    }
+  }
+  document.addEventListener("visibilitychange", () => !document.hidden && soon(0));
+  soon(3000);
+}
+
+async function signOut() {
+  await call("POST", "/logout", { json: {} });
+  location.assign("/signin#out");
+}
+
+/** Sets up what every page of a studio has. @param {string[]} parts that refresh will draw anew */
+export function begin(parts) {
+  remember(document, parts);
+  localise(document);
+  wireCopying(t("studio.copied"));
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-sign-out]");
+    if (button) busy(button, signOut);
+  });
+}

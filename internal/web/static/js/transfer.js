@@ -1,0 +1,211 @@
+// The page of one transfer: progress, files, shares.
+import { call } from "./api.js";
+import { $, Painter, say, setShown, setText } from "./dom.js";
+import { FileTree } from "./filetree.js";
+import { Meter } from "./meter.js";
+import { Notices } from "./notices.js";
+import { ShareRows } from "./sharerows.js";
+import { begin, boot, busy, confirmed, endOfDay, format, refresh, repeat, sentenceOf, showWrong, t } from "./studio.js";
+
+/** Files in one page of the list. */
+const PAGE = 1000;
+/** A list longer than this is loaded anew only when the transfer is complete. */
+const FEW = 2000;
+/** Milliseconds between two looks at the files of a transfer that is arriving. */
+const LOOK = 10_000;
+/** States of a transfer whose files can be fetched. */
+const GOING = ["receiving", "complete"];
+/** After so many milliseconds without a byte a transfer is shown as standing still. */
+const STILL = 60_000;
+
+const { id } = boot.transfer;
+const path = `/transfers/${id}`;
+let tree = new FileTree(boot.language);
+const painter = new Painter(paintList);
+const listNotices = new Notices($("file-notices"), boot.icons, t);
+const rows = new ShareRows($("list"), {
+  icons: boot.icons, t, figures: format, toggled: paintList,
+  href: (file) => (file.state === "stored" && GOING.includes(boot.transfer.state) ? `/api/v1/files/${file.id}/content` : null),
+  note: (file) => (file.state === "damaged" ? t("studio.file_damaged") : file.state === "stored" ? "" : t("studio.file_coming")),
+});
+
+function paintList() {
+  const query = $("search").value.trim();
+  const entries = query === "" ? tree.rows() : tree.find(query);
+  rows.show(entries);
+  setShown($("nothing"), query !== "" && entries.length === 0);
+  setText($("nothing"), t("fetch.nothing", { query }));
+}
+
+/** Loads all files, page by page, and shows them when the first page is there. */
+async function loadFiles() {
+  const next = new FileTree(boot.language, tree);
+  let cursor = "";
+  let first = true;
+  do {
+    const page = await call("GET", `${path}/files?limit=${PAGE}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+    next.add(page.files);
+    cursor = page.next_cursor;
+    if (first && page.files.length > 0) showTree(next);
+    first = false;
+    painter.ask();
+  } while (cursor);
+  next.settle();
+}
+
+function showTree(next) {
+  if (!tree.filled) next.openFirst();
+  tree = next;
+  setShown($("plain-list"), false);
+  setShown($("list"), true);
+}
+
+async function showFiles() {
+  try {
+    await loadFiles();
+    listNotices.show([]);
+  } catch (error) {
+    listNotices.show([{ id: "cut", tone: "slow", icon: "retry", title: t("studio.files_cut"), text: sentenceOf(error),
+      buttons: [{ label: t("studio.try_again"), act: showFiles }] }]);
+  }
+}
+
+/** The size that a download will have, to the byte. */
+async function showArchiveSize() {
+  const answer = await fetch(`/api/v1${path}/archive.zip`, { method: "HEAD", credentials: "same-origin" });
+  const bytes = Number(answer.headers.get("Content-Length"));
+  if (answer.ok && bytes > 0) {
+    setText($("zip-size"), format.bytes(bytes));
+    $("zip").title = t("studio.bytes", { count: bytes });
+  }
+}
+
+/** Follows a transfer that arrives, over one stream of events. */
+function follow() {
+  const meter = new Meter(20_000);
+  const { state } = boot.transfer;
+  let { bytes } = boot.transfer;
+  let moved = $("meter").classList.contains("paused") ? 0 : Date.now();
+  let latest = null;
+  let told = Math.floor(percentOf({ received: bytes, declared: boot.transfer.whole }) / 25);
+  const stream = new EventSource(`/api/v1${path}/live`);
+  stream.addEventListener("progress", (event) => {
+    const now = JSON.parse(event.data);
+    if (now.state !== state) return location.reload();
+    if (now.bytes.received > bytes) {
+      meter.note(now.bytes.received - bytes, Date.now());
+      moved = Date.now();
+    }
+    bytes = now.bytes.received;
+    latest = now;
+    showProgress(now);
+    const percent = percentOf(now.bytes);
+    if (Math.floor(percent / 25) > told) say(t("studio.said.percent", { percent }));
+    told = Math.floor(percent / 25);
+    boot.transfer.files = now.files.total;
+    return undefined;
+  });
+  stream.addEventListener("gone", () => location.reload());
+  setInterval(() => {
+    showSpeed(latest, meter.rate(Date.now()));
+    if (latest) $("meter").classList.toggle("paused", Date.now() - moved > STILL);
+  }, 1000);
+}
+
+function percentOf({ received, declared }) {
+  return declared > 0 ? Math.floor(100 * received / declared) : 0;
+}
+
+function showProgress({ bytes, files }) {
+  const percent = percentOf(bytes);
+  setText($("percent"), format.number(percent));
+  $("progress").value = percent;
+  setText($("fact-bytes"), t("studio.of", { part: format.bytes(bytes.received), whole: format.bytes(bytes.declared) }));
+  setText($("fact-files"), t("studio.files_of", { stored: files.stored, count: files.total }));
+}
+
+function showSpeed(now, rate) {
+  const left = now && rate > 0 ? (now.bytes.declared - now.bytes.received) / rate : 0;
+  setText($("fact-speed"), left > 0 ? t("studio.speed", { size: format.bytes(rate) }) : "–");
+  setText($("fact-left"), left > 0 ? t("studio.about", { time: format.duration(left) }) : "–");
+}
+
+async function remove() {
+  await call("DELETE", path);
+  location.reload();
+}
+
+async function restore() {
+  await call("POST", `${path}/restore`, { json: {} });
+  location.reload();
+}
+
+async function extend() {
+  const day = $("extend-until").value;
+  if (!day) return $("extend-until").focus();
+  await call("PATCH", path, { json: { expires_at: endOfDay(day) } });
+  await refresh(["until"]);
+  say(t("studio.said.extended"));
+  return undefined;
+}
+
+async function makeShare() {
+  const json = {};
+  const people = $("recipients").value.split(/[\s,;]+/).filter(Boolean);
+  if (people.length > 0) json.recipients = people;
+  if ($("share-until").value) json.expires_at = endOfDay($("share-until").value);
+  if ($("max-downloads").value) json.max_downloads = Number($("max-downloads").value);
+  if ($("own-code").value.trim()) json.code = $("own-code").value.trim();
+  const share = await call("POST", `${path}/shares`, { json });
+  setText($("made-link"), share.url);
+  $("made-link").href = share.url;
+  setText($("made-code"), share.code);
+  setShown($("made"), true);
+  $("share").reset();
+  $("made-title").focus();
+  await refresh(["share-list"]);
+}
+
+async function revoke(button) {
+  const yes = await confirmed({ title: t("studio.revoke_share"), text: t("studio.revoke_share_text"), yes: t("studio.revoke_share_yes") });
+  if (!yes) return;
+  await call("DELETE", `/shares/${button.dataset.revoke}`);
+  await refresh(["share-list"]);
+  say(t("studio.said.revoked"));
+}
+
+function wire() {
+  for (const [name, work] of [["delete", remove], ["restore", restore]]) {
+    const button = $(name);
+    button?.addEventListener("click", () => busy(button, work));
+  }
+  for (const [form, work] of [["extend", extend], ["share", makeShare]]) {
+    $(form)?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      busy($(form).querySelector("button"), work, (sentence) => showWrong($(`${form}-wrong`), sentence));
+    });
+  }
+  $("share-list")?.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-revoke]");
+    if (button) busy(button, () => revoke(button));
+  });
+  $("made-done")?.addEventListener("click", () => {
+    setShown($("made"), false);
+    setText($("made-code"), "");
+    $("share-make").focus();
+  });
+  $("search").addEventListener("input", painter.ask);
+  $("search-form").addEventListener("submit", (event) => event.preventDefault());
+}
+
+begin(["until", "share-list"]);
+wire();
+if (boot.transfer.files > 0) showFiles();
+if ($("zip")) showArchiveSize();
+if ($("meter")) {
+  follow();
+  repeat(async () => {
+    if (boot.transfer.files > 0 && boot.transfer.files <= FEW) await showFiles();
+    return LOOK;
+  });
+}

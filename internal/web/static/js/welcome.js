@@ -1,0 +1,4 @@
+// The page on which a studio begins.
+import { begin } from "./studio.js";
+
+begin([]);
