@@ -13,15 +13,26 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// faces opens each page of guests in a state in which it has much on it.
+// faces opens every page in a state in which it has much on it, those of studios too.
 func (b *tab) faces(s sent) map[string]func() {
-	return map[string]func(){
-		"home":     func() { b.open("/") },
+	b.t.Helper()
+	th := b.e.things()
+	faces := map[string]func(){
+		"home":     func() { b.forget(); b.open("/") },
 		"upload":   func() { b.open("/u/wedding"); b.see("#drop") },
 		"code":     func() { b.forget(); b.open("/d/" + s.token); b.see("#form") },
 		"download": func() { b.forget(); b.unlock(s) },
 		"problem":  func() { b.excuse("404"); b.open("/no/such/page"); b.see("main") },
 	}
+	for _, rt := range studioPages() {
+		faces[strings.ReplaceAll(rt.pattern[1:], "/", "-")] = func() {
+			b.cookie(th.session)
+			b.open(th.path(rt.pattern))
+			b.see("main")
+			b.holds(`document.readyState === "complete" && !document.querySelector("main [aria-busy=true]:not([hidden])")?.checkVisibility()`)
+		}
+	}
+	return faces
 }
 
 // TestPagesRunFromTheRight turns every page round: nothing may stick out at the
@@ -34,10 +45,14 @@ func TestPagesRunFromTheRight(t *testing.T) {
 	for name, open := range b.faces(s) {
 		open()
 		b.eval(`document.documentElement.setAttribute("dir", "rtl")`)
-		b.look(name + "-rtl")
-		if bad := b.eval(`[...document.querySelectorAll(".icon.turn")].filter((icon) => !icon.closest("[aria-expanded=true], [open]")
-			&& new DOMMatrix(getComputedStyle(icon).transform).a !== -1).length`); bad != "0" {
-			t.Errorf("%s: %s arrows point the wrong way", name, bad)
+		for _, width := range []int64{360, 390, 768, 1280} {
+			b.do(chromedp.EmulateViewport(width, 900))
+			b.fits(fmt.Sprintf("%s from the right at %d", name, width), width)
+		}
+		b.shot(name + "-rtl")
+		if bad := b.eval(`[...document.querySelectorAll(".icon.turn")].filter((icon) => icon.checkVisibility() && !icon.closest("[aria-expanded=true], [open]")
+			&& new DOMMatrix(getComputedStyle(icon).transform).a !== -1).map((icon) => icon.parentElement.outerHTML).join("\n")`); bad != "" {
+			t.Errorf("%s: arrows point the wrong way: %s", name, bad)
 		}
 		if got := b.eval(`[...document.querySelectorAll("main :is(h1, p, label)")].filter((n) => n.checkVisibility()
 			&& getComputedStyle(n).textAlign === "left").length`); got != "0" {
@@ -55,26 +70,28 @@ func TestEveryControlIsReachedByTab(t *testing.T) {
 	for name, open := range b.faces(s) {
 		open()
 		b.eval(`(() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute("tabindex"); window.reached = new Set(); })()`)
-		var last string
-		for range 60 {
+		for range 100 {
 			b.do(chromedp.KeyEvent(kb.Tab))
 			here := b.eval(`(() => {
 				const at = document.activeElement;
-				if (at === document.body || window.reached.has(at)) return "";
+				const [first] = window.reached;
+				if (at === document.body || (at === first && window.reached.size > 1)) return "END";
+				if (window.reached.has(at)) return ""; // a field for a date has several stops
 				window.reached.add(at);
-				const rings = [at, ...(at.closest(".btn, .seg > *, .job") ? [at.closest(".btn, .seg > *, .job")] : [])].map((n) => getComputedStyle(n));
-				const marks = at.matches(".code-input") && getComputedStyle(at).backgroundSize.endsWith("4px");
-				const seen = marks || rings.some((r) => r.outlineStyle !== "none" && parseFloat(r.outlineWidth) >= 2);
+				const looks = [getComputedStyle(at), getComputedStyle(at, "::after")];
+				const around = at.closest(".btn, .seg > *");
+				if (around) looks.push(getComputedStyle(around));
+				const marks = at.matches(".code-input") && looks[0].backgroundSize.endsWith("4px");
+				const seen = marks || looks.some((look) => look.outlineStyle !== "none" && parseFloat(look.outlineWidth) >= 2);
 				const box = at.getBoundingClientRect();
 				return (seen ? "" : "BARE ") + (box.bottom > 0 && box.top < innerHeight ? "" : "UNSEEN ") + at.outerHTML.slice(0, 200);
 			})()`)
 			if strings.HasPrefix(here, "BARE ") || strings.HasPrefix(here, "UNSEEN ") {
 				t.Errorf("%s: the focus cannot be seen at %s", name, here)
 			}
-			if here == "" && last != "" {
+			if here == "END" {
 				break
 			}
-			last = here
 		}
 		missed := b.eval(`[...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
 			.filter((n) => n.checkVisibility({visibilityProperty: true}) && !n.disabled && n.tabIndex >= 0 && !window.reached.has(n)
