@@ -163,7 +163,8 @@ func (c *collector) send(ctx context.Context, body []byte) (again bool, err erro
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return true, fmt.Errorf("send spans: %w", err)
+		_, stranger := errors.AsType[*tls.CertificateVerificationError](err)
+		return !stranger, fmt.Errorf("send spans: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, mostAnswer)) // so that the connection is used again
