@@ -309,7 +309,7 @@ func TestDeadCollector(t *testing.T) {
 			s.sends()
 			began := time.Now()
 			s.ends()
-			if took := time.Since(began); took > flushTimeout+20*time.Second {
+			if took := time.Since(began); took > flushTimeout+time.Minute {
 				t.Errorf("it ended after %v", took)
 			}
 			said := strings.Count(s.log.String(), "does not take traces") + strings.Count(s.log.String(), "last traces were not sent")
