@@ -49,7 +49,9 @@ func (d *doctor) database(ctx context.Context) {
 		d.ok("database", detail)
 	}
 	d.schema(ctx)
-	if err := opened.CheckDurability(ctx); err != nil {
+	if err := opened.CheckDurability(ctx); errors.Is(err, db.ErrNoFlush) {
+		d.warn("durability", err.Error(), "set it to on: what was acknowledged must outlive a loss of power")
+	} else if err != nil {
 		d.wrong("durability", err.Error(), "set it to on: what was acknowledged must outlive a crash")
 	} else {
 		d.ok("durability", "commits are on disk before they are acknowledged")

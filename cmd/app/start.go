@@ -28,7 +28,9 @@ func (p *parts) openDatabase(ctx context.Context, r role) error {
 	p.db = d
 	p.onClose(d.Close)
 	if p.cfg.IsProduction() {
-		if err := d.CheckDurability(ctx); err != nil {
+		if err := d.CheckDurability(ctx); errors.Is(err, db.ErrNoFlush) {
+			p.log.Warn("what was acknowledged may be lost when the database's machine loses power", "error", err)
+		} else if err != nil {
 			return wrongDatabase(ctx, p.cfg, err)
 		}
 	}

@@ -168,10 +168,15 @@ func (d *DB) ExecContext(context.Context, string, ...any) (sql.Result, error) {
 	return nil, ErrReadOnly
 }
 
-// QueryContext reads. The rows hold a connection until they are closed.
+// QueryContext reads. The rows hold a connection until they are closed. It waits
+// AcquireTimeout at most for one.
 func (d *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	began := time.Now()
-	rows, err := d.read.QueryContext(ctx, query, args...)
+	w := waitToRead(ctx, d.opts.AcquireTimeout)
+	rows, err := d.read.QueryContext(w, query, args...)
+	if err != nil {
+		w.end()
+	}
 	err = d.afterClose(err)
 	d.opts.Observe(ctx, "read", time.Since(began), err)
 	return rows, err
@@ -180,7 +185,11 @@ func (d *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 // QueryRowContext reads one row; Scan gives its error.
 func (d *DB) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	began := time.Now()
-	row := d.read.QueryRowContext(ctx, query, args...)
+	w := waitToRead(ctx, d.opts.AcquireTimeout)
+	row := d.read.QueryRowContext(w, query, args...)
+	if row.Err() != nil {
+		w.end()
+	}
 	d.opts.Observe(ctx, "read", time.Since(began), row.Err())
 	return row
 }

@@ -78,11 +78,12 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	closed := gotConnection(ctx)
 	inner, err := c.fullConn.QueryContext(ctx, query, args)
 	if err != nil {
 		return nil, c.kind(ctx, err)
 	}
-	return &rows{Rows: inner, conn: c, ctx: ctx}, nil
+	return &rows{Rows: inner, conn: c, ctx: ctx, closed: closed}, nil
 }
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -125,6 +126,8 @@ type rows struct {
 	driver.Rows
 	conn *conn
 	ctx  context.Context // of the query, which bounds its rows too
+
+	closed func() // is told when they are closed; nil: nobody asks
 }
 
 func (r *rows) Next(dest []driver.Value) error {
@@ -136,7 +139,11 @@ func (r *rows) Next(dest []driver.Value) error {
 }
 
 func (r *rows) Close() error {
-	return r.conn.kind(r.ctx, r.Rows.Close())
+	err := r.conn.kind(r.ctx, r.Rows.Close())
+	if r.closed != nil {
+		r.closed()
+	}
+	return err
 }
 
 type stmt struct {

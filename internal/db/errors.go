@@ -50,6 +50,10 @@ var (
 
 	// ErrNotDurable means that the server acknowledges commits that it may lose.
 	ErrNotDurable = errors.New("database may lose acknowledged commits")
+
+	// ErrNoFlush means that commits outlive the server but not the machine: with
+	// the power goes what its disk had not written by itself.
+	ErrNoFlush = errors.New("database does not flush commits to its disk")
 )
 
 // Kinds that InTx answers by trying again; both are ErrUnavailable to the caller

@@ -76,7 +76,7 @@ func checkURL(raw string) error {
 }
 
 // CheckDurability fails with ErrNotDurable where an acknowledged commit may be
-// lost when the server or the machine stops.
+// lost when the server stops, and with ErrNoFlush where only when the machine does.
 func (d *DB) CheckDurability(ctx context.Context) error {
 	query, want := "PRAGMA synchronous", "2"
 	handle := d.write
@@ -89,6 +89,15 @@ func (d *DB) CheckDurability(ctx context.Context) error {
 	}
 	if got == "off" || (want != "" && got != want) {
 		return fmt.Errorf("%w: %s is %q", ErrNotDurable, strings.TrimPrefix(strings.TrimPrefix(query, "SHOW "), "PRAGMA "), got)
+	}
+	if d.engine != EnginePostgres {
+		return nil
+	}
+	if err := handle.QueryRowContext(ctx, "SHOW fsync").Scan(&got); err != nil {
+		return fmt.Errorf("check durability: %w", err)
+	}
+	if got != "on" {
+		return fmt.Errorf("%w: fsync is %q", ErrNoFlush, got)
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func TestWhatGoesWrongBelowHasAnAnswer(t *testing.T) {
 		// Mistakes of ours.
 		"blob.ErrTooSmall": api.Internal, "blob.ErrExists": api.Internal, "blob.ErrInvalid": api.Internal,
 		// Met by commands only, or before anybody is served.
-		"blob.ErrUnsupported": api.Internal, "db.ErrNoBackup": api.Internal, "db.ErrDirty": api.Internal, "db.ErrNoMigration": api.Internal, "db.ErrNotDurable": api.Internal,
+		"blob.ErrUnsupported": api.Internal, "db.ErrNoBackup": api.Internal, "db.ErrDirty": api.Internal, "db.ErrNoMigration": api.Internal, "db.ErrNotDurable": api.Internal, "db.ErrNoFlush": api.Internal,
 	}
 	classes := map[string]error{
 		"blob.ErrFull": blob.ErrFull, "blob.ErrDenied": blob.ErrDenied, "blob.ErrStalled": blob.ErrStalled,
