@@ -40,7 +40,11 @@ func (s *Service) completeFile(ctx context.Context, fileID string) (state string
 		return Sealing, err
 	}
 	if f.State == Receiving { // only its upload is in doubt
-		return Receiving, s.lookForLoss(ctx, f)
+		err := s.lookForLoss(ctx, f)
+		if errors.Is(err, errLeaseLost) {
+			err = nil
+		}
+		return Receiving, err
 	}
 	held, release := hold(ctx, s.set.Lease, func(ctx context.Context) error { return s.renewLease(ctx, f) })
 	err = s.completeLeased(held, f)

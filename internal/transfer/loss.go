@@ -14,27 +14,35 @@ import (
 	"github.com/lenzeye/lenzeye/internal/seal"
 )
 
-// countLook notes one look that found neither upload nor whole object. Only looks
-// that agree for Settings.Lost make the parts due again: a bucket that is
-// briefly inconsistent, or a wrong one in a configuration, loses nothing.
+// countLook notes one look that found neither upload nor whole object, or bytes
+// in it that are not those of a part. Only looks that agree for Settings.Lost make
+// the parts due again: a bucket that is briefly inconsistent, a single bad read, or
+// a wrong bucket in a configuration, loses nothing. The caller holds the file's
+// lease, which ends with it. Errors: errLeaseLost.
 func (s *Service) countLook(ctx context.Context, f File) error {
 	now := s.clock()
 	var since, looks int64
+	agreed := func() bool { return looks >= 3 && now.Sub(db.Time(since)) >= s.set.Lost }
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		row := tx.QueryRowContext(ctx, countLook, f.ID, f.uploadGen, db.Micros(now), s.owner)
+		if err := row.Scan(&since, &looks); err != nil || agreed() {
+			return missing(err, errLeaseLost)
+		}
 		pause := min(time.Minute<<min(f.looks, 6), time.Hour)
-		return tx.QueryRowContext(ctx, countLook, f.ID, f.uploadGen, db.Micros(now), db.Micros(now.Add(pause))).Scan(&since, &looks)
+		_, err := tx.ExecContext(ctx, yieldLease, f.ID, s.owner, db.Micros(now.Add(pause)))
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("count a look: %w", missing(err, ErrFileMissing))
+		return fmt.Errorf("count a look: %w", err)
 	}
-	if looks < 3 || now.Sub(db.Time(since)) < s.set.Lost {
+	if !agreed() {
 		return fmt.Errorf("neither upload nor whole object is in the bucket (look %d): %w", looks, ErrStorageUnavailable)
 	}
 	return s.newGeneration(ctx, f)
 }
 
 // newGeneration gives up what the bucket lost: the file starts over with a new
-// upload, and its parts are asked for again.
+// upload, and its parts are asked for again. Only who holds its lease does that.
 func (s *Service) newGeneration(ctx context.Context, f File) error {
 	head, err := s.readTransfer(ctx, s.db, Access{AccountID: f.AccountID}, f.TransferID)
 	if err != nil {
@@ -48,7 +56,7 @@ func (s *Service) newGeneration(ctx context.Context, f File) error {
 		if err != nil {
 			return err
 		}
-		ok, err := changed(tx.ExecContext(ctx, restartFile, f.ID, f.uploadGen))
+		ok, err := changed(tx.ExecContext(ctx, restartFile, f.ID, f.uploadGen, s.owner))
 		if err != nil || !ok {
 			return errors.Join(err, errNoChange)
 		}
@@ -101,7 +109,7 @@ func (s *Service) readBack(ctx context.Context, f File, parts []partRow) ([]part
 		}
 		sum, head, err := s.readPart(ctx, f, p.number)
 		if errors.Is(err, seal.ErrDamaged) {
-			return nil, errors.Join(fmt.Errorf("part %d: %w", p.number, err), s.newGeneration(ctx, f))
+			return nil, errors.Join(fmt.Errorf("part %d: %w", p.number, err), s.countLook(ctx, f))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read part %d back: %w", p.number, err)

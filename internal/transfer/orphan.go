@@ -114,7 +114,7 @@ func (s *Service) readWalk(ctx context.Context) (walk, error) {
 }
 
 func (s *Service) writeWalk(ctx context.Context, w walk) error {
-	return s.writeCursor(ctx, choreOrphans, w)
+	return s.writeCursor(ctx, choreSweep, choreOrphans, w)
 }
 
 // readCursor gives where a chore stands, "" at its beginning.
@@ -126,13 +126,28 @@ func (s *Service) readCursor(ctx context.Context, chore string) (string, error) 
 	return cursor, nil
 }
 
-// writeCursor keeps where a chore stands as JSON.
-func (s *Service) writeCursor(ctx context.Context, chore string, cursor any) error {
+// holdsChore locks a chore's row and tells whether its lease is still ours, so
+// that what follows in the transaction is done by its holder or not at all.
+// Errors: errLeaseLost.
+func (s *Service) holdsChore(ctx context.Context, tx *sql.Tx, chore string) error {
+	ok, err := changed(tx.ExecContext(ctx, keepChore, chore, s.owner))
+	if err == nil && !ok {
+		err = errLeaseLost
+	}
+	return err
+}
+
+// writeCursor keeps where a chore stands as JSON, for who holds the lease that it
+// is done under. Errors: errLeaseLost.
+func (s *Service) writeCursor(ctx context.Context, lease, chore string, cursor any) error {
 	text, err := json.Marshal(cursor)
 	if err != nil {
 		return err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := s.holdsChore(ctx, tx, lease); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, insertChore, chore); err != nil {
 			return err
 		}

@@ -5,16 +5,24 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/blob"
 )
 
-// purgeBatch is how many files a purge step takes at once.
-const purgeBatch = 200
+const (
+	purgeBatch = 200 // files that a purge step takes at once
+
+	// A purge that failed is put off by an eighth of the time that it waits, so
+	// that what cannot be deleted does not stand before what can.
+	leastPutOff   = 5 * time.Second
+	longestPutOff = time.Hour
+)
 
 // purgeTransfer takes everything of an ended transfer away, in the order of I8.
-// Every step may be repeated, so a purge that was cut goes on from its rows.
+// Every step may be repeated, so a purge that was cut goes on from its rows. What
+// the bucket refuses to delete keeps its row, and the rest goes.
 func (s *Service) purgeTransfer(ctx context.Context, id string) error {
 	t, err := s.beginPurge(ctx, id)
 	if errors.Is(err, errNoChange) {
@@ -23,25 +31,60 @@ func (s *Service) purgeTransfer(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("begin purge of transfer %s: %w", id, err)
 	}
-	if err := s.shredFiles(ctx, id); err != nil {
-		return fmt.Errorf("shred transfer %s: %w", id, err)
+	if err := s.purgeFiles(ctx, id); err != nil {
+		s.putOff(ctx, putPurgeOff, id)
+		return fmt.Errorf("purge transfer %s: %w", id, err)
 	}
-	for {
-		files, err := queryAll(ctx, s.db, scanFile, filesToPurge, id, purgeBatch)
+	return s.endPurge(ctx, t)
+}
+
+// purgeFiles takes away the keys of all files and then, file by file, what was
+// stored and the rows.
+func (s *Service) purgeFiles(ctx context.Context, id string) error {
+	if err := s.shredFiles(ctx, id); err != nil {
+		return fmt.Errorf("shred its files: %w", err)
+	}
+	refused, refusal := 0, error(nil)
+	for after := int64(-1); ; {
+		files, err := queryAll(ctx, s.db, scanFile, filesToPurge, id, after, purgeBatch)
 		if err != nil {
 			return fmt.Errorf("read files to purge: %w", err)
 		}
+		if len(files) == 0 && refused > 0 {
+			return fmt.Errorf("%d of its files cannot be deleted, the first: %w", refused, refusal)
+		}
 		if len(files) == 0 {
-			return s.endPurge(ctx, t)
+			return nil
 		}
 		for _, f := range files {
-			if err := s.purgeBlob(ctx, f); err != nil {
+			after = f.Position
+			err := s.purgeBlob(ctx, f)
+			if errors.Is(err, blob.ErrDenied) {
+				if refused++; refusal == nil {
+					refusal = err
+				}
+				continue
+			}
+			if err != nil {
 				return err
 			}
 			if err := s.execAll(ctx, f.ID, deleteParts, deleteFileKeys, deleteFileRow); err != nil {
 				return err
 			}
 		}
+	}
+}
+
+// putOff lets the next try of a step that failed begin after a pause.
+func (s *Service) putOff(ctx context.Context, statement, id string) {
+	ctx, cancel := cleanup(ctx)
+	defer cancel()
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, statement, id, s.micros(), leastPutOff.Microseconds(), longestPutOff.Microseconds())
+		return err
+	})
+	if err != nil {
+		s.log.WarnContext(ctx, "a purge that failed is not put off", "id", id, "error", err)
 	}
 }
 
@@ -134,6 +177,7 @@ func (s *Service) purgeFile(ctx context.Context, id string) error {
 		return err
 	}
 	if err := s.purgeBlob(ctx, f); err != nil {
+		s.putOff(ctx, putFileOff, id)
 		return err
 	}
 	return s.execAll(ctx, id, deleteParts, forgetBlob)

@@ -60,7 +60,7 @@ func (s *Service) Scrub(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	return s.holdChore(ctx, choreScrub, func(ctx context.Context) error {
+	err = s.holdChore(ctx, choreScrub, func(ctx context.Context) error {
 		p, err := s.readPace(ctx)
 		if err != nil {
 			return err
@@ -68,6 +68,10 @@ func (s *Service) Scrub(ctx context.Context) error {
 		c := &scrub{s: s, may: p.may, damaged: func(ScrubDamage) {}, progress: func(Scrubbed) {}}
 		return c.run(ctx, scrubScope{before: s.clock().Add(-s.set.ScrubAgain)})
 	})
+	if errors.Is(err, errLeaseLost) {
+		return nil // another process scrubs
+	}
+	return err
 }
 
 // ScrubNow is a scrub by hand, of what o says, in the same order and from where
@@ -102,6 +106,9 @@ func (s *Service) ScrubNow(ctx context.Context, o ScrubOptions) (seen Scrubbed, 
 		}
 		return c.run(ctx, scope)
 	})
+	if errors.Is(err, errLeaseLost) {
+		err = fmt.Errorf("%w: it took over", ErrScrubBusy)
+	}
 	return seen, err
 }
 
@@ -137,7 +144,11 @@ func (s *Service) holdChore(ctx context.Context, name string, do func(context.Co
 		return err
 	})
 	defer release()
-	return do(held)
+	err := do(held)
+	if err != nil && held.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", context.Cause(held), err)
+	}
+	return err
 }
 
 // scrubScope says which files are meant.
@@ -213,7 +224,7 @@ func (p *pace) may(ctx context.Context, n int64) (bool, error) {
 	day := 24*time.Hour + scrubBurst
 	amount := max(n-p.credit, min(scrubCharge, p.s.set.ScrubBytes/1000))
 	p.Paid = from + int64(float64(amount)/float64(p.s.set.ScrubBytes)*float64(day.Microseconds()))
-	if err := p.s.writeCursor(ctx, choreScrub, p); err != nil {
+	if err := p.s.writeCursor(ctx, choreScrub, choreScrub, p); err != nil {
 		return false, err
 	}
 	p.credit += amount - n

@@ -215,6 +215,9 @@ func (c *scrub) skip(ctx context.Context, f scrubRow, cause error) error {
 // aside lets a file wait for its next turn.
 func (c *scrub) aside(ctx context.Context, f scrubRow) error {
 	err := c.s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := c.s.holdsChore(ctx, tx, choreScrub); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, scrubAside, f.ID, c.s.micros())
 		return err
 	})

@@ -212,8 +212,9 @@ func (f *fixture) completeErr(t testing.TB, b begun) error {
 }
 
 // TestHeldPartDoesNotAuthenticate: what the bucket holds under a part's number
-// has the right length and wrong bytes. It is never stored (I3): the file's
-// parts are asked for again.
+// has the right length and wrong bytes. It is never stored (I3), and one bad read
+// is not believed: only after looks that agree for a day the file's parts are asked
+// for again.
 func TestHeldPartDoesNotAuthenticate(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, f *fixture) {
@@ -227,12 +228,59 @@ func TestHeldPartDoesNotAuthenticate(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.putSome(t, b, file, 3)
+		for range 24 {
+			f.wantState(t, file, Sealing)
+			f.clk.forward(time.Hour)
+			f.look(t)
+		}
 		f.wantState(t, file, Receiving)
 		if n := f.events(t, "file_lost"); n != 1 {
 			t.Errorf("%d events tell of it, want 1", n)
 		}
 		f.putAll(t, b, file)
 		f.wantSame(t, file)
+	})
+}
+
+// TestOneBadReadLosesNothing: reading a part back gives a flipped byte once. The
+// next look reads what is there, and the file is stored with every part that was
+// acknowledged (I1).
+func TestOneBadReadLosesNothing(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, f *fixture) {
+		b := f.begin(t, LinkFields{})
+		file := f.declareCut(t, b, "cut", 2*f.unit+50, f.unit)
+		f.putSome(t, b, file, 1, 2)
+		f.exec(t, "UPDATE parts SET crc32 = -1 WHERE number = 2") // as a repair that was cut leaves it
+		f.faults.always(blob.OpComplete, blob.Before)
+		f.putSome(t, b, file, 3)
+		f.faults.set(nil)
+		row := f.row(t, file.ID)
+		var refs []blob.PartRef
+		parts, err := queryAll(t.Context(), f.db, scanPartRow, partsOfFile, file.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs = refsOf(parts)
+		if err := f.store.Complete(t.Context(), blob.Upload{Key: row.blobKey, ID: row.uploadID}, refs); err != nil {
+			t.Fatal(err)
+		}
+		right := f.take(t, file)
+		f.lay(t, file, flipAt(int(seal.SealedLen(f.unit))+seal.HeaderSize)(bytes.Clone(right)))
+		f.clk.forward(time.Minute)
+		f.look(t)
+		f.wantState(t, file, Sealing)
+		if err := f.store.Delete(t.Context(), row.blobKey); err != nil {
+			t.Fatal(err)
+		}
+		f.lay(t, file, right)
+		f.clk.forward(time.Hour)
+		f.sweep(t)
+		f.wantState(t, file, Stored)
+		f.wantSame(t, file)
+		if n := f.events(t, "file_lost"); n != 0 {
+			t.Errorf("%d events tell of a loss", n)
+		}
 	})
 }
 

@@ -125,6 +125,9 @@ WHERE id = $1 AND state IN ('receiving', 'complete') AND expires_at > $3 RETURNI
 WHERE id = $1 AND purge_at <= $2 AND state IN ('aborted', 'expired', 'deleted', 'purged') RETURNING` + transferColumns
 	endPurge = `UPDATE transfers SET purge_at = NULL, sender_email = '', sender_name = '', message = ''
 WHERE id = $1 AND state IN ('aborted', 'expired', 'purged') AND purge_at IS NOT NULL`
+	putPurgeOff = `UPDATE transfers SET purge_at = $2 + CASE WHEN ($2 - ended_at) / 8 < $3 THEN $3
+	WHEN ($2 - ended_at) / 8 > $4 THEN $4 ELSE ($2 - ended_at) / 8 END
+WHERE id = $1 AND state IN ('aborted', 'expired', 'purged') AND purge_at IS NOT NULL`
 	deleteTransferRow = `DELETE FROM transfers WHERE id = $1`
 
 	expiredDue = `SELECT` + transferColumns + ` FROM transfers
@@ -170,7 +173,7 @@ ORDER BY path_key LIMIT 1) AS q%[3]d`
 WHERE transfer_id = $1 AND state = 'receiving' ORDER BY position LIMIT $2`
 	countReceiving = `SELECT COUNT(*) FROM files WHERE transfer_id = $1 AND state = 'receiving'`
 	sealingFiles   = `SELECT id FROM files WHERE transfer_id = $1 AND state = 'sealing' LIMIT $2`
-	filesToPurge   = `SELECT` + fileColumns + ` FROM files WHERE transfer_id = $1 ORDER BY position LIMIT $2`
+	filesToPurge   = `SELECT` + fileColumns + ` FROM files WHERE transfer_id = $1 AND position > $2 ORDER BY position LIMIT $3`
 
 	// What BeginPart needs, in one statement.
 	filePartAndTransfer = `SELECT
@@ -205,15 +208,14 @@ WHERE id = $1 AND state = 'sealing' AND lease_owner = $2`
 
 	suspectLoss = `UPDATE files SET lost_since = COALESCE(lost_since, $3), due_at = $3
 WHERE id = $1 AND upload_gen = $2 AND state = 'receiving'`
-	countLook = `UPDATE files SET lost_since = COALESCE(lost_since, $3), looks = looks + 1, due_at = $4,
-	lease_owner = NULL, lease_until = NULL
-WHERE id = $1 AND upload_gen = $2 AND state IN ('receiving', 'sealing') RETURNING lost_since, looks`
+	countLook = `UPDATE files SET lost_since = COALESCE(lost_since, $3), looks = looks + 1
+WHERE id = $1 AND upload_gen = $2 AND lease_owner = $4 AND state IN ('receiving', 'sealing') RETURNING lost_since, looks`
 	foundAgain = `UPDATE files SET lost_since = NULL, looks = 0, due_at = NULL, lease_owner = NULL, lease_until = NULL
 WHERE id = $1 AND upload_gen = $2 AND state = 'receiving'`
 	restartFile = `UPDATE files SET state = 'receiving', upload_gen = upload_gen + 1, parts_stored = 0,
 	blob_key = NULL, upload_id = NULL, lost_since = NULL, looks = 0, due_at = NULL,
 	lease_owner = NULL, lease_until = NULL
-WHERE id = $1 AND upload_gen = $2 AND state IN ('receiving', 'sealing')`
+WHERE id = $1 AND upload_gen = $2 AND lease_owner = $3 AND state IN ('receiving', 'sealing')`
 
 	markFileDeleted = `UPDATE files SET state = 'deleted', deleted_at = $2, due_at = $2,
 	lease_owner = NULL, lease_until = NULL WHERE id = $1`
@@ -222,7 +224,11 @@ WHERE id = $1 AND upload_gen = $2 AND state IN ('receiving', 'sealing')`
 
 	sealingDue = `SELECT id FROM files
 WHERE due_at <= $1 AND state IN ('sealing', 'receiving') ORDER BY due_at LIMIT $2`
-	deletedDue     = `SELECT id FROM files WHERE due_at IS NOT NULL AND state = 'deleted' LIMIT $1`
+	deletedDue = `SELECT id FROM files WHERE due_at <= $1 AND state = 'deleted' ORDER BY due_at LIMIT $2`
+	// $2 now, $3 the least and $4 the longest pause: an eighth of the time that it waits.
+	putFileOff = `UPDATE files SET due_at = $2 + CASE WHEN ($2 - deleted_at) / 8 < $3 THEN $3
+	WHEN ($2 - deleted_at) / 8 > $4 THEN $4 ELSE ($2 - deleted_at) / 8 END
+WHERE id = $1 AND state = 'deleted' AND due_at IS NOT NULL`
 	blobsKnownHead = `SELECT blob_key, upload_id FROM files WHERE blob_key IN (`
 
 	keysToShred = `SELECT k.file_id FROM file_keys k JOIN files f ON f.id = k.file_id
@@ -284,6 +290,7 @@ WHERE name = $1 AND (lease_until <= $4 OR lease_owner = $2)`
 	yieldChore     = `UPDATE chores SET lease_owner = NULL, lease_until = 0, last_run_at = $3
 WHERE name = $1 AND lease_owner = $2`
 	choreRanSince = `SELECT name FROM chores WHERE name = $1 AND last_run_at > $2`
+	keepChore     = `UPDATE chores SET name = name WHERE name = $1 AND lease_owner = $2`
 	cursorOfChore = `SELECT cursor FROM chores WHERE name = $1`
 	moveChore     = `UPDATE chores SET cursor = $2 WHERE name = $1`
 )

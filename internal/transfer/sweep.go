@@ -29,7 +29,12 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	return s.holdChore(ctx, choreSweep, s.sweepAll)
+	err = s.holdChore(ctx, choreSweep, s.sweepAll)
+	if errors.Is(err, errLeaseLost) {
+		s.log.InfoContext(ctx, "another process has taken the sweep over", "error", err)
+		return nil
+	}
+	return err
 }
 
 func (s *Service) sweepAll(ctx context.Context) error {
@@ -207,7 +212,7 @@ func (s *Service) sweepIdle(ctx context.Context) error {
 }
 
 func (s *Service) sweepDeleted(ctx context.Context) error {
-	ids, err := queryAll(ctx, s.db, scanOne[string], deletedDue, sweepBatch)
+	ids, err := queryAll(ctx, s.db, scanOne[string], deletedDue, s.micros(), sweepBatch)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,16 @@ type Waiting struct {
 
 const (
 	filesWaiting = `SELECT id, account_id, state, due_at FROM files WHERE due_at IS NOT NULL ORDER BY due_at LIMIT $1`
-	// A deleted transfer whose delete can still be undone does not wait.
-	purgesWaiting = `SELECT id, account_id, state, purge_at FROM transfers WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2`
-	hastenFile    = `UPDATE files SET due_at = $1 WHERE id = $2 AND due_at > $1 AND (lease_until IS NULL OR lease_until <= $1)`
-	fileWaits     = `SELECT state FROM files WHERE id = $1 AND due_at IS NOT NULL`
-	purgeWaits    = `SELECT state FROM transfers WHERE id = $1 AND purge_at <= $2`
+	// A deleted transfer whose delete can still be undone does not wait. One whose
+	// purge was put off does.
+	purgesWaiting = `SELECT id, account_id, state, purge_at FROM transfers
+WHERE purge_at IS NOT NULL AND (purge_at <= $1 OR state <> 'deleted') ORDER BY purge_at LIMIT $2`
+	hastenPurge = `UPDATE transfers SET purge_at = $1
+WHERE id = $2 AND purge_at > $1 AND state IN ('aborted', 'expired', 'purged')`
+	hastenFile = `UPDATE files SET due_at = $1 WHERE id = $2 AND due_at > $1 AND (lease_until IS NULL OR lease_until <= $1)`
+	fileWaits  = `SELECT state FROM files WHERE id = $1 AND due_at IS NOT NULL`
+	purgeWaits = `SELECT state FROM transfers
+WHERE id = $1 AND purge_at IS NOT NULL AND (purge_at <= $2 OR state <> 'deleted')`
 )
 
 // Waiting lists rows that wait, of every account, at most limit files and limit
@@ -83,11 +88,18 @@ func (s *Service) HastenFile(ctx context.Context, id string) error {
 	return nil
 }
 
-// HastenPurge hints at the purge of a transfer that is due. Errors: ErrNotFound.
+// HastenPurge makes a purge that was put off due at once and hints at it. Errors:
+// ErrNotFound.
 func (s *Service) HastenPurge(ctx context.Context, id string) error {
 	var state string
-	if err := s.db.QueryRowContext(ctx, purgeWaits, id, s.micros()).Scan(&state); err != nil {
-		return fmt.Errorf("hasten purge of %s: %w", id, missing(err, ErrNotFound))
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, hastenPurge, s.micros(), id); err != nil {
+			return err
+		}
+		return missing(tx.QueryRowContext(ctx, purgeWaits, id, s.micros()).Scan(&state), ErrNotFound)
+	})
+	if err != nil {
+		return fmt.Errorf("hasten purge of %s: %w", id, err)
 	}
 	s.hint(ctx, JobPurgeTransfer, id)
 	return nil
