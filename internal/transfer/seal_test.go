@@ -242,48 +242,6 @@ func TestHeldPartDoesNotAuthenticate(t *testing.T) {
 	})
 }
 
-// TestOneBadReadLosesNothing: reading a part back gives a flipped byte once. The
-// next look reads what is there, and the file is stored with every part that was
-// acknowledged (I1).
-func TestOneBadReadLosesNothing(t *testing.T) {
-	t.Parallel()
-	eachStore(t, func(t *testing.T, f *fixture) {
-		b := f.begin(t, LinkFields{})
-		file := f.declareCut(t, b, "cut", 2*f.unit+50, f.unit)
-		f.putSome(t, b, file, 1, 2)
-		f.exec(t, "UPDATE parts SET crc32 = -1 WHERE number = 2") // as a repair that was cut leaves it
-		f.faults.always(blob.OpComplete, blob.Before)
-		f.putSome(t, b, file, 3)
-		f.faults.set(nil)
-		row := f.row(t, file.ID)
-		var refs []blob.PartRef
-		parts, err := queryAll(t.Context(), f.db, scanPartRow, partsOfFile, file.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		refs = refsOf(parts)
-		if err := f.store.Complete(t.Context(), blob.Upload{Key: row.blobKey, ID: row.uploadID}, refs); err != nil {
-			t.Fatal(err)
-		}
-		right := f.take(t, file)
-		f.lay(t, file, flipAt(int(seal.SealedLen(f.unit))+seal.HeaderSize)(bytes.Clone(right)))
-		f.clk.forward(time.Minute)
-		f.look(t)
-		f.wantState(t, file, Sealing)
-		if err := f.store.Delete(t.Context(), row.blobKey); err != nil {
-			t.Fatal(err)
-		}
-		f.lay(t, file, right)
-		f.clk.forward(time.Hour)
-		f.sweep(t)
-		f.wantState(t, file, Stored)
-		f.wantSame(t, file)
-		if n := f.events(t, "file_lost"); n != 0 {
-			t.Errorf("%d events tell of a loss", n)
-		}
-	})
-}
-
 // TestHeldPartOfAnotherLength can be nothing that we sealed: the file waits.
 func TestHeldPartOfAnotherLength(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package transfer
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -20,7 +21,7 @@ import (
 func eachRound(t *testing.T, round func(t *testing.T, f *fixture, n int)) {
 	t.Helper()
 	t.Parallel()
-	rounds := 100
+	rounds := 20
 	if text := os.Getenv("LENZEYE_ROUNDS"); text != "" {
 		var err error
 		if rounds, err = strconv.Atoi(text); err != nil {
@@ -90,6 +91,39 @@ func TestSkewDeclaresAgainstTheLastBytes(t *testing.T) {
 	})
 }
 
+// TestSkewTwoHundredDeclares of ten transfers at once want the last bytes of a
+// quota, of which there are enough for three.
+func TestSkewTwoHundredDeclares(t *testing.T) {
+	var all [10]begun
+	eachRound(t, func(t *testing.T, f *fixture, n int) {
+		if n == 0 {
+			for i := range all {
+				all[i] = f.beginOn(t, "skew")
+			}
+		}
+		quota := int64(100 * (n + 1))
+		f.quota(t, quota)
+		errs := at(200, func(i int) error {
+			b := all[i%len(all)]
+			_, err := f.Declare(t.Context(), b.Access, b.id, []NewFile{{Path: fmt.Sprintf("%d/%d", n, i), Size: 30}})
+			return err
+		})
+		if n := good(t, errs, account.ErrQuotaExceeded); n != 3 {
+			t.Errorf("I5: %d of 200 declares took the last bytes, want 3", n)
+		}
+		f.declare10(t, all[n%len(all)], n)
+		f.wantBorne(t, 0, quota)
+	})
+}
+
+// declare10 takes the ten bytes that three declares of thirty leave of a hundred.
+func (f *fixture) declare10(t *testing.T, b begun, n int) {
+	t.Helper()
+	if _, err := f.Declare(t.Context(), b.Access, b.id, []NewFile{{Path: fmt.Sprintf("rest/%d", n), Size: 10}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestSkewTwoCompletes(t *testing.T) {
 	eachRound(t, func(t *testing.T, f *fixture, _ int) {
 		b := f.beginOn(t, "skew")
@@ -143,47 +177,68 @@ func (f *fixture) purgeNow(ctx context.Context, b begun) error {
 	return f.purgeTransfer(ctx, b.id)
 }
 
-// TestSkewEndBesidePart: expiry, abort or the release of an idle reservation
-// meets a part. A sweep whose clock is a second ahead sees the transfer's time
-// over, the part prolongs it: one of them wins whole.
-func TestSkewEndBesidePart(t *testing.T) {
-	eachRound(t, func(t *testing.T, f *fixture, n int) {
+// TestSkewExpiryBesidePart: a sweep whose clock is a second ahead sees the
+// transfer's time over, the part prolongs it: one of them wins whole.
+func TestSkewExpiryBesidePart(t *testing.T) {
+	endBesideParts(t, 7*24*time.Hour-time.Second, func(ctx context.Context, ahead *Service, _ begun) error {
+		return ahead.sweepExpired(ctx)
+	}, func(t *testing.T, tr transferRow, parts []error) {
+		if parts[0] == nil && parts[1] == nil && tr.State != Receiving {
+			t.Errorf("both parts count and the transfer is %s", tr.State)
+		}
+	})
+}
+
+// TestSkewAbortBesidePart: what a part was acknowledged for goes with the rest.
+func TestSkewAbortBesidePart(t *testing.T) {
+	endBesideParts(t, time.Hour, func(ctx context.Context, ahead *Service, b begun) error {
+		return ahead.AbortTransfer(ctx, b.Access, b.id, guest)
+	}, func(t *testing.T, tr transferRow, _ []error) {
+		if tr.State != Aborted {
+			t.Errorf("the transfer is %s", tr.State)
+		}
+	})
+}
+
+// TestSkewIdleBesidePart: a reservation is given back while parts come: they take
+// it again, or came before.
+func TestSkewIdleBesidePart(t *testing.T) {
+	endBesideParts(t, 24*time.Hour, func(ctx context.Context, ahead *Service, _ begun) error {
+		return ahead.sweepIdle(ctx)
+	}, func(t *testing.T, tr transferRow, parts []error) {
+		if tr.State != Receiving || parts[0] != nil || parts[1] != nil {
+			t.Errorf("beside an idle release the transfer is %s, parts %v", tr.State, parts)
+		}
+	})
+}
+
+// endBesideParts lets an end by a service whose clock is a second ahead meet a
+// part of a cut file and a whole one.
+func endBesideParts(t *testing.T, wait time.Duration, end func(context.Context, *Service, begun) error, check func(*testing.T, transferRow, []error)) {
+	eachRound(t, func(t *testing.T, f *fixture, _ int) {
 		b := f.beginOn(t, "skew")
 		file := f.declareCut(t, b, "cut", 30, 10)
 		whole := f.declare(t, b, 7)[0]
 		ahead := f.service()
 		ahead.now = func() time.Time { return f.clk.time().Add(time.Second) }
-		wait := 7*24*time.Hour - time.Second
-		if n%3 == 2 {
-			wait = 24 * time.Hour
-		}
 		f.clk.forward(wait)
 		errs := at(3, func(i int) error {
-			switch {
-			case i == 1:
+			switch i {
+			case 0:
 				_, err := put(t.Context(), f.Service, b.Access, file, 1, partOf(file, 1))
 				return err
-			case i == 2:
+			case 1:
 				_, err := put(t.Context(), f.Service, b.Access, whole, 1, partOf(whole, 1))
 				return err
-			case n%3 == 0:
-				return ahead.sweepExpired(t.Context())
-			case n%3 == 1:
-				return f.AbortTransfer(t.Context(), b.Access, b.id, guest)
 			}
-			return ahead.sweepIdle(t.Context())
+			return end(t.Context(), ahead, b)
 		})
 		good(t, errs, ErrTransferEnded, ErrTransferExpired)
 		tr, err := scanTransferRow(f.db.QueryRowContext(t.Context(), anyTransferByID, b.id))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n%3 == 0 && errs[1] == nil && errs[2] == nil && tr.State != Receiving {
-			t.Errorf("both parts count and the transfer is %s", tr.State)
-		}
-		if n%3 == 2 && (tr.State != Receiving || errs[1] != nil || errs[2] != nil) {
-			t.Errorf("beside an idle release the transfer is %s, parts %v", tr.State, errs)
-		}
+		check(t, tr, errs[:2])
 		f.checkTransfer(t.Context(), t, tr)
 		if tr.State == Receiving { // so that it meets no later round's sweep
 			if err := f.AbortTransfer(t.Context(), b.Access, b.id, guest); err != nil {
