@@ -117,7 +117,8 @@ func (s *Service) completeLeased(ctx context.Context, f File) error {
 	}
 	up := blob.Upload{Key: f.blobKey, ID: f.uploadID}
 	err = s.blobs.Complete(ctx, up, refsOf(parts))
-	if errors.Is(err, blob.ErrPartMismatch) {
+	// No part of ours is too small: the bucket holds something else.
+	if errors.Is(err, blob.ErrPartMismatch) || errors.Is(err, blob.ErrTooSmall) {
 		var whole bool
 		if parts, whole, err = s.followHeld(ctx, f, up, parts); err != nil {
 			return err // also where the upload has gone meanwhile: the next try tells

@@ -23,10 +23,10 @@ func (f *fixture) look(t testing.TB) {
 // identical.
 func TestLostUpload(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachStore(t, func(t *testing.T, f *fixture) {
 		for _, lapsed := range []int64{0, 1} {
 			b := f.begin(t, LinkFields{})
-			file := f.declareCut(t, b, "cut", 300, 100)
+			file := f.declareCut(t, b, "cut", 2*f.unit+100, f.unit)
 			f.putSome(t, b, file, 1, 3)
 			row := f.row(t, file.ID)
 			if err := f.store.Abort(t.Context(), blob.Upload{Key: row.blobKey, ID: row.uploadID}); err != nil {
@@ -70,9 +70,9 @@ func TestLostUpload(t *testing.T) {
 // upload before it made the object.
 func TestLostWhileSealing(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachStore(t, func(t *testing.T, f *fixture) {
 		b := f.begin(t, LinkFields{})
-		file := f.declareCut(t, b, "cut", 300, 100)
+		file := f.declareCut(t, b, "cut", 2*f.unit+100, f.unit)
 		f.faults.always(blob.OpComplete, blob.Before)
 		f.putAll(t, b, file)
 		f.faults.set(nil)
@@ -101,9 +101,9 @@ func TestLostWhileSealing(t *testing.T) {
 // nothing, and the looks begin anew at the next denial.
 func TestFoundAgain(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachStore(t, func(t *testing.T, f *fixture) {
 		b := f.begin(t, LinkFields{})
-		file := f.declareCut(t, b, "cut", 300, 100)
+		file := f.declareCut(t, b, "cut", 2*f.unit+100, f.unit)
 		f.putSome(t, b, file, 1)
 		hidden := true
 		f.faults.set(func(op blob.Op, when blob.When) error {
@@ -148,9 +148,9 @@ func TestFoundAgain(t *testing.T) {
 // not count for the new one.
 func TestLateUploadOfLostGeneration(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachStore(t, func(t *testing.T, f *fixture) {
 		b := f.begin(t, LinkFields{})
-		file := f.declareCut(t, b, "cut", 300, 100)
+		file := f.declareCut(t, b, "cut", 2*f.unit+100, f.unit)
 		f.putSome(t, b, file, 1)
 		late := false
 		f.faults.set(func(op blob.Op, when blob.When) error {

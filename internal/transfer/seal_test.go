@@ -18,12 +18,12 @@ import (
 // identical with nothing left beside them (I1, I2, I6).
 func TestLostReplies(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachStore(t, func(t *testing.T, f *fixture) {
 		for _, op := range []blob.Op{blob.OpPut, blob.OpDelete, blob.OpCreateUpload, blob.OpPutPart, blob.OpComplete, blob.OpHead, blob.OpParts} {
 			for _, when := range []blob.When{blob.Before, blob.After} {
 				b := f.begin(t, LinkFields{})
 				whole := f.declare(t, b, 100)[0]
-				cut := f.declareCut(t, b, "cut", 250, 100)
+				cut := f.declareCut(t, b, "cut", f.unit+50, f.unit)
 				f.faults.once(op, when)
 				for _, file := range []File{whole, cut} {
 					for n := 1; n <= file.PartCount; n++ {
@@ -84,15 +84,16 @@ func TestShuffledParts(t *testing.T) {
 	})
 }
 
-// cutWithLoser is a cut file whose bucket holds, as part n, another attempt than
-// the recorded one. All parts but the last are sent.
-func (f *fixture) cutWithLoser(t testing.TB, b begun, path string, n int) (file File, held []byte) {
+// cutWithLoser is a cut file whose bucket holds, as its first part, another
+// attempt than the recorded one. The second part, its last, is not sent yet.
+func (f *fixture) cutWithLoser(t testing.TB, b begun, path string) (file File, held []byte) {
 	t.Helper()
-	file = f.declareCut(t, b, path, 350_000, 100_000)
-	f.putSome(t, b, file, 1, 2, 3)
+	unit := max(f.unit, 150_000) // a part of several segments
+	file = f.declareCut(t, b, path, unit+50_000, unit)
+	f.putSome(t, b, file, 1)
 	row := f.row(t, file.ID)
-	held = other(partOf(file, n))
-	f.attempt(t, row, n, held)
+	held = other(partOf(file, 1))
+	f.attempt(t, row, 1, held)
 	return row, held
 }
 
@@ -122,7 +123,7 @@ func (f *fixture) attempt(t tester, row File, n int, body []byte) {
 // read back and authenticated, through a crash between any two steps (I1).
 func TestBucketHoldsAnotherAttempt(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachLastWins(t, func(t *testing.T, f *fixture) {
 		for _, crash := range []struct {
 			name string
 			op   blob.Op
@@ -138,9 +139,9 @@ func TestBucketHoldsAnotherAttempt(t *testing.T) {
 			{"in the read", blob.OpRead, blob.Before, 3},
 		} {
 			b := f.begin(t, LinkFields{})
-			file, held := f.cutWithLoser(t, b, "cut", 2)
+			file, held := f.cutWithLoser(t, b, "cut")
 			f.faults.fromCall(crash.nth, crash.op, crash.when)
-			if _, err := put(t.Context(), f.Service, b.Access, file, 4, partOf(file, 4)); err != nil {
+			if _, err := put(t.Context(), f.Service, b.Access, file, 2, partOf(file, 2)); err != nil {
 				t.Fatalf("%s: last part: %v", crash.name, err)
 			}
 			if crash.op != "" {
@@ -153,7 +154,7 @@ func TestBucketHoldsAnotherAttempt(t *testing.T) {
 			f.sweep(t)
 			f.wantState(t, file, Stored)
 			want := bytes.Clone(content(file))
-			copy(want[file.PartSize:], held)
+			copy(want, held)
 			if got := f.read(t, file.ID); !bytes.Equal(got, want) {
 				t.Errorf("I1, %s: the file is not what the bucket held", crash.name)
 			}
@@ -161,10 +162,10 @@ func TestBucketHoldsAnotherAttempt(t *testing.T) {
 				t.Errorf("I1, %s: CRC %08x, the bytes give %08x", crash.name, *row.CRC32, crcOf(want))
 			}
 			parts, _, err := f.Parts(t.Context(), b.Access, file.ID, Page{})
-			if err != nil || len(parts) != 4 || parts[1].CRC32 != crcOf(held) {
+			if err != nil || len(parts) != 2 || parts[0].CRC32 != crcOf(held) {
 				t.Errorf("%s: parts are %+v, %v", crash.name, parts, err)
 			}
-			_, err = put(t.Context(), f.Service, b.Access, file, 2, partOf(file, 2))
+			_, err = put(t.Context(), f.Service, b.Access, file, 1, partOf(file, 1))
 			wantErr(t, "the body that lost", err, ErrPartConflict)
 		}
 	})
@@ -189,11 +190,11 @@ func (f *faults) fromCall(nth int, op blob.Op, when blob.When) {
 // a repeat of it is neither equal nor different.
 func TestRepeatWhileReadBack(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachLastWins(t, func(t *testing.T, f *fixture) {
 		b := f.begin(t, LinkFields{})
-		file, _ := f.cutWithLoser(t, b, "cut", 1)
+		file, _ := f.cutWithLoser(t, b, "cut")
 		f.faults.always(blob.OpRange, blob.Before)
-		f.putSome(t, b, file, 4)
+		f.putSome(t, b, file, 2)
 		_, err := put(t.Context(), f.Service, b.Access, file, 1, partOf(file, 1))
 		wantErr(t, "repeat of a marked part", err, ErrStorageUnavailable)
 		err = f.completeErr(t, b)
@@ -217,17 +218,17 @@ func (f *fixture) completeErr(t testing.TB, b begun) error {
 // for again.
 func TestHeldPartDoesNotAuthenticate(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachLastWins(t, func(t *testing.T, f *fixture) {
 		b := f.begin(t, LinkFields{})
-		file := f.declareCut(t, b, "cut", 250, 100)
-		f.putSome(t, b, file, 1, 2)
+		file := f.declareCut(t, b, "cut", f.unit+50, f.unit)
+		f.putSome(t, b, file, 1)
 		row := f.row(t, file.ID)
 		up := blob.Upload{Key: row.blobKey, ID: row.uploadID}
-		noise := bytes.Repeat([]byte{1}, int(seal.SealedLen(100)))
-		if _, err := f.store.PutPart(t.Context(), up, 2, bytes.NewReader(noise), int64(len(noise))); err != nil {
+		noise := bytes.Repeat([]byte{1}, int(seal.SealedLen(f.unit)))
+		if _, err := f.store.PutPart(t.Context(), up, 1, bytes.NewReader(noise), int64(len(noise))); err != nil {
 			t.Fatal(err)
 		}
-		f.putSome(t, b, file, 3)
+		f.putSome(t, b, file, 2)
 		for range 24 {
 			f.wantState(t, file, Sealing)
 			f.clk.forward(time.Hour)
@@ -245,16 +246,16 @@ func TestHeldPartDoesNotAuthenticate(t *testing.T) {
 // TestHeldPartOfAnotherLength can be nothing that we sealed: the file waits.
 func TestHeldPartOfAnotherLength(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachLastWins(t, func(t *testing.T, f *fixture) {
 		b := f.begin(t, LinkFields{})
-		file := f.declareCut(t, b, "cut", 250, 100)
-		f.putSome(t, b, file, 1, 2)
+		file := f.declareCut(t, b, "cut", f.unit+50, f.unit)
+		f.putSome(t, b, file, 1)
 		row := f.row(t, file.ID)
 		up := blob.Upload{Key: row.blobKey, ID: row.uploadID}
 		if _, err := f.store.PutPart(t.Context(), up, 1, bytes.NewReader([]byte("short")), 5); err != nil {
 			t.Fatal(err)
 		}
-		f.putSome(t, b, file, 3)
+		f.putSome(t, b, file, 2)
 		f.wantState(t, file, Sealing)
 		f.clk.forward(25 * time.Hour)
 		for range 4 {
@@ -272,9 +273,9 @@ func TestHeldPartOfAnotherLength(t *testing.T) {
 // object made before it counts, and nothing is taken for lost.
 func TestRefusedETagsBesideTheWholeObject(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachStore(t, func(t *testing.T, f *fixture) {
 		b := f.begin(t, LinkFields{})
-		file := f.declareCut(t, b, "cut", 250, 100)
+		file := f.declareCut(t, b, "cut", f.unit+50, f.unit)
 		f.faults.set(func(op blob.Op, when blob.When) error {
 			if op == blob.OpComplete && when == blob.After {
 				return blob.ErrPartMismatch
@@ -285,7 +286,7 @@ func TestRefusedETagsBesideTheWholeObject(t *testing.T) {
 		f.wantState(t, file, Stored)
 		f.faults.set(nil)
 		f.wantSame(t, file)
-		f.wantBorne(t, 250, 0)
+		f.wantBorne(t, file.Size, 0)
 	})
 }
 
@@ -294,9 +295,9 @@ func TestRefusedETagsBesideTheWholeObject(t *testing.T) {
 // whole, with its CRC.
 func TestObjectSeenLate(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachStore(t, func(t *testing.T, f *fixture) {
 		b := f.begin(t, LinkFields{})
-		file := f.declareCut(t, b, "cut", 250, 100)
+		file := f.declareCut(t, b, "cut", f.unit+50, f.unit)
 		var looked atomic.Bool
 		f.faults.set(func(op blob.Op, when blob.When) error {
 			switch {
@@ -322,13 +323,13 @@ func TestObjectSeenLate(t *testing.T) {
 // the lease has ended.
 func TestLease(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachStore(t, func(t *testing.T, f *fixture) {
 		b := f.begin(t, LinkFields{})
-		file := f.declareCut(t, b, "cut", 250, 100)
-		f.putSome(t, b, file, 1, 2)
+		file := f.declareCut(t, b, "cut", f.unit+50, f.unit)
+		f.putSome(t, b, file, 1)
 		first, second := f.Service, f.service()
 		f.faults.always(blob.OpComplete, blob.Before)
-		f.putSome(t, b, file, 3)
+		f.putSome(t, b, file, 2)
 		f.clk.forward(time.Minute)
 		if _, err := first.leaseFile(t.Context(), file.ID); err != nil {
 			t.Fatalf("lease: %v", err)
@@ -356,16 +357,16 @@ func TestLease(t *testing.T) {
 			t.Errorf("the first changed the CRC to %v", row.CRC32)
 		}
 		f.wantSame(t, file)
-		f.wantBorne(t, 250, 0)
+		f.wantBorne(t, file.Size, 0)
 	})
 }
 
 // TestTwentyCompletionsAtOnce of one file, by as many processes.
 func TestTwentyCompletionsAtOnce(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachStore(t, func(t *testing.T, f *fixture) {
 		b := f.begin(t, LinkFields{})
-		file := f.declareCut(t, b, "cut", 250, 100)
+		file := f.declareCut(t, b, "cut", f.unit+50, f.unit)
 		f.faults.always(blob.OpComplete, blob.Before)
 		f.putAll(t, b, file)
 		f.faults.set(nil)
@@ -376,6 +377,6 @@ func TestTwentyCompletionsAtOnce(t *testing.T) {
 		})
 		good(t, errs)
 		f.wantSame(t, file)
-		f.wantBorne(t, 250, 0)
+		f.wantBorne(t, file.Size, 0)
 	})
 }

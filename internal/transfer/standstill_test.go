@@ -14,7 +14,7 @@ import (
 // first then still does, before it dies, changes nothing (I1, I2).
 func TestWakesUpAfterItsLease(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, f *fixture) {
+	eachLastWins(t, func(t *testing.T, f *fixture) {
 		for _, still := range []struct {
 			op   blob.Op
 			when blob.When
@@ -32,9 +32,9 @@ func TestWakesUpAfterItsLease(t *testing.T) {
 			{blob.OpRange, blob.After, 1},
 		} {
 			b := f.begin(t, LinkFields{})
-			file, held := f.cutWithLoser(t, b, "cut", 2)
+			file, held := f.cutWithLoser(t, b, "cut")
 			f.faults.always(blob.OpComplete, blob.Before)
-			f.putSome(t, b, file, 4)
+			f.putSome(t, b, file, 2)
 			f.clk.forward(time.Minute)
 			f.standStill(t, file, still.op, still.when, still.nth)
 			_, _ = f.service().completeFile(t.Context(), file.ID) // however it ends
@@ -42,7 +42,7 @@ func TestWakesUpAfterItsLease(t *testing.T) {
 			f.wantState(t, file, Stored)
 			f.checkRows(t)
 			want := bytes.Clone(content(file))
-			copy(want[file.PartSize:], held)
+			copy(want, held)
 			if got := f.read(t, file.ID); !bytes.Equal(got, want) {
 				t.Errorf("I1, %s %v: the file is not what the bucket held", still.op, still.when)
 			}

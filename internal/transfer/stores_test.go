@@ -49,7 +49,19 @@ func bucket() storeKind {
 // ended, holds every row against the others.
 func eachStore(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	for _, kind := range []storeKind{memory(), directory(), bucket()} {
+	onKinds(t, test, memory(), directory(), bucket())
+}
+
+// eachLastWins runs a test on both engines with the stores that keep of two
+// attempts at a part the later one only.
+func eachLastWins(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	onKinds(t, test, memory(), bucket())
+}
+
+func onKinds(t *testing.T, test func(t *testing.T, f *fixture), kinds ...storeKind) {
+	t.Helper()
+	for _, kind := range kinds {
 		t.Run(kind.kind, func(t *testing.T) {
 			t.Parallel()
 			onEngines(t, kind, test)
