@@ -97,7 +97,7 @@ WHERE account_id = $1 AND state IN ('receiving', 'complete', 'deleted')`
 	closedDue = `
 SELECT t.id, t.account_id, t.link_id, t.title, t.sender_email, t.sender_name, t.message, t.language, t.state, t.counted,
 	t.reserved, t.charged, t.next_position, t.files_total, t.files_open, t.bytes_declared, t.bytes_received,
-	t.bytes_stored, t.created_at, t.completed_at, t.expires_at, t.ended_at, t.purge_at
+	t.bytes_stored, t.created_at, t.completed_at, t.expires_at, t.ended_at, t.purge_at, t.last_part_at
 FROM accounts a JOIN transfers t ON t.account_id = a.id
 WHERE a.state = 'deleted' AND (t.state IN ('receiving', 'complete') OR (t.state = 'deleted' AND t.purge_at > $1))`
 	closedLimit = ` LIMIT $2`
