@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"github.com/lenzeye/lenzeye/internal/account"
@@ -223,12 +224,137 @@ func TestStudioWatchesATransfer(t *testing.T) {
 	if n := len(b.sent("GET /api/v1/transfers/" + arriving.ID + "/live")); n != 1 {
 		t.Errorf("%d streams of events", n)
 	}
+	hide := func(hidden string) {
+		b.eval(`Object.defineProperty(document, "hidden", {value: ` + hidden + `, configurable: true}), document.dispatchEvent(new Event("visibilitychange"))`)
+	}
+	hide("true")
+	e.wantLives(0) // a browser has six connections for all its tabs
+	hide("false")
+	e.wantLives(1)
 	e.put(arriving, f, pattern(390_000))
 	b.reads("#percent", "100")
 	b.reads("#fact-files", "2 of 2 files")
 	ask[api.Completed](e, 200, "POST", "/api/v1/transfers/"+arriving.ID+"/complete", arriving.UploadToken, "{}")
 	b.see("#zip")
 	b.reads(".tags", "Complete")
+}
+
+// wantLives waits until so many streams of events are open.
+func (e *env) wantLives(n int) {
+	e.t.Helper()
+	late := time.After(patience)
+	for {
+		e.lives.mu.Lock()
+		total := e.lives.total
+		e.lives.mu.Unlock()
+		if total == n {
+			return
+		}
+		select {
+		case <-late:
+			e.t.Fatalf("%d streams of events are open, want %d", total, n)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// What fails is said, and a page whose server is away waits for it.
+func TestStudioPagesWhenThingsFail(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	s := e.send("d.jpg", pattern(1000))
+	if a := e.do("DELETE", "/api/v1/transfers/"+s.ID, e.studio, nil); a.StatusCode != 204 {
+		t.Fatalf("delete: %d", a.StatusCode)
+	}
+	least := int64(10)
+	_, err := e.accounts.SetQuota(t.Context(), e.account.ID, &least)
+	e.must(err)
+	b := e.openTab("en")
+	b.excuse("413")
+	b.excuse("net::ERR_")
+	b.signedIn(e.account.ID)
+	b.open("/transfers/" + s.ID)
+	b.click("#restore")
+	b.reads("#notices", "There is not enough space left. Delete something else first.")
+	b.look("transfer-restore-refused")
+	b.click("#notices .btn")
+	b.holds(`document.getElementById("notices").children.length === 0`)
+
+	arriving := e.start()
+	b.open("/transfers")
+	b.reads("#list", "Begun, no files yet")
+	b.network(network.Conditions{Offline: true})
+	b.sent("")
+	b.holds(`performance.getEntriesByType("resource").some((r) => r.name.endsWith("/transfers"))`)
+	b.reads("#list", "Begun, no files yet")
+	b.network(network.Conditions{})
+	_, err = e.accounts.SetQuota(t.Context(), e.account.ID, nil)
+	e.must(err)
+	e.declareFile(arriving, "a.jpg", 100)
+	b.reads("#list", "Arriving, 0 %")
+}
+
+func TestStudioPagesInHindi(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	th := e.things()
+	b := e.openTab("hi-IN,hi;q=0.9")
+	b.cookie(th.session)
+	for _, rt := range studioPages() {
+		b.open(th.path(rt.pattern))
+		b.reads(".nav", "ट्रांसफ़र")
+		b.look("hindi" + strings.ReplaceAll(strings.NewReplacer("{", "", "}", "").Replace(rt.pattern), "/", "-"))
+		// Words of the catalogue that nobody translated would be English ones.
+		if text := b.text("main h1, main .title"); strings.Contains(text, "Transfers") || strings.Contains(text, "Links") || strings.Contains(text, "Settings") {
+			t.Errorf("%s is headed %s", rt.pattern, text)
+		}
+	}
+}
+
+// All of a studio's pages can be used without a mouse.
+func TestStudioPagesByKeyboard(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	s := e.send("d.jpg", pattern(1000))
+	b := e.openTab("en")
+	b.signedIn(e.account.ID)
+	b.open("/transfers")
+	b.see("#list")
+	reached := b.tabThrough(30)
+	for _, want := range []string{"Skip to content", "Transfers", "Links", "Settings", "Sign out", "All", "New link", "Wedding"} {
+		if !strings.Contains(reached, want) {
+			t.Errorf("%s is not reached by Tab: %s", want, reached)
+		}
+	}
+	b.eval(`document.querySelector("#list a").focus()`)
+	b.do(chromedp.KeyEvent("\r"))
+	b.holds(`location.pathname === "/transfers/` + s.ID + `"`)
+	b.see("#zip")
+	b.eval(`document.querySelector("[data-revoke]").focus()`)
+	b.do(chromedp.KeyEvent("\r"))
+	b.see("#confirm")
+	b.holds(`document.activeElement.textContent === "Cancel"`)
+	b.do(chromedp.KeyEvent("\u001b")) // Escape
+	b.holds(`!document.getElementById("confirm").open && document.activeElement.hasAttribute("data-revoke")`)
+}
+
+// tabThrough presses Tab and names what gets the focus, which must be visible.
+func (b *tab) tabThrough(times int) string {
+	b.t.Helper()
+	var reached []string
+	for range times {
+		b.do(chromedp.KeyEvent("\t"))
+		name := b.eval(`(() => { const e = document.activeElement; return e === document.body ? "" : (e.getAttribute("aria-label") ?? e.innerText ?? e.name).trim() })()`)
+		if name == "" {
+			continue
+		}
+		reached = append(reached, name)
+		if b.eval(`(() => { const e = document.activeElement, after = getComputedStyle(e, "::after");
+			return [getComputedStyle(e), after].some((s) => s.outlineStyle !== "none" && s.outlineWidth !== "0px") || e.matches(".code-input") })()`) != "true" {
+			b.t.Errorf("the focus on %q is not seen", name)
+		}
+	}
+	return strings.Join(reached, "; ")
 }
 
 func TestStudioTransferFilesSharesAndEnd(t *testing.T) {

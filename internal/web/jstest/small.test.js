@@ -213,3 +213,24 @@ test("the tree counts, opens and finds", () => {
   assert.deepEqual(tree.find("2.jpg").map((row) => row.name), ["A/B/2.JPG"]);
   assert.deepEqual(tree.find("nope"), []);
 });
+
+test("a list that is loaded anew keeps its folders open", () => {
+  const before = new FileTree("en");
+  assert.equal(before.filled, false);
+  before.add([{ path: "A/B/1.jpg", size: 1 }, { path: "C/2.jpg", size: 1 }]);
+  before.rows()[0].open = true;
+  const tree = new FileTree("en", before);
+  tree.add([{ path: "A/B/1.jpg", size: 1 }, { path: "C/2.jpg", size: 1 }, { path: "D/3.jpg", size: 1 }]);
+  tree.settle();
+  assert.deepEqual(tree.rows().map((row) => row.name), ["A", "B", "C", "D"]);
+  assert.equal(tree.filled, true);
+});
+
+test("a time of day names its day", () => {
+  const f = figures("en");
+  const now = new Date(2026, 10, 28, 0, 5);
+  assert.equal(f.moment(new Date(2026, 10, 28, 0, 1), now), "today, 00:01");
+  assert.equal(f.moment(new Date(2026, 10, 27, 23, 59), now), "yesterday, 23:59");
+  assert.equal(f.moment(new Date(2026, 10, 26, 9, 30), now), "26 November 2026, 09:30");
+  assert.equal(f.moment(new Date(2026, 10, 29, 9, 30), now), "29 November 2026, 09:30");
+});

@@ -4,6 +4,9 @@ import { $, readBoot, say, setAttribute, setShown, setText, wireCopying } from "
 import { Notices } from "./notices.js";
 import { figures, translator } from "./text.js";
 
+/** How long the page may take to come anew, in milliseconds. */
+const LIMIT = 30_000;
+
 export const boot = readBoot();
 export const t = translator(boot.texts, boot.language);
 export const format = figures(boot.language);
@@ -108,11 +111,14 @@ function entriesOf(part) {
  * Draws parts of the page anew as the server shows them now. What has the focus keeps it.
  * @param {string[]} ids of elements; of lists every entry has an id of its own
  * @returns {Promise<boolean>} false when the page shows something else by now, so that it has to be loaded whole
+ * @throws when the page does not come
  */
 export async function refresh(ids) {
-  const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
+  const limit = AbortSignal.timeout(LIMIT);
+  const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin", signal: limit });
+  // Signed out meanwhile: there is nothing to draw, and the page that signs in leads back.
   if (answer.redirected) location.assign(answer.url);
-  if (!answer.ok || answer.redirected) return false;
+  if (!answer.ok || answer.redirected) throw new NoAnswer(`status ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const id of ids) {
     if (Boolean($(id)) !== Boolean(page.getElementById(id))) return false;

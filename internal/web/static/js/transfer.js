@@ -80,36 +80,61 @@ async function showArchiveSize() {
   }
 }
 
-/** Follows a transfer that arrives, over one stream of events. */
+/**
+ * Follows a transfer that arrives, over one stream of events. A page that nobody looks at has none: a browser has six
+ * connections for all its tabs.
+ */
 function follow() {
-  const meter = new Meter(20_000);
-  const { state } = boot.transfer;
-  let { bytes } = boot.transfer;
-  let moved = $("meter").classList.contains("paused") ? 0 : Date.now();
-  let latest = null;
-  let told = Math.floor(percentOf({ received: bytes, declared: boot.transfer.whole }) / 25);
-  const stream = new EventSource(`/api/v1${path}/live`);
-  stream.addEventListener("progress", (event) => {
-    const now = JSON.parse(event.data);
-    if (now.state !== state) return location.reload();
-    if (now.bytes.received > bytes) {
-      meter.note(now.bytes.received - bytes, Date.now());
-      moved = Date.now();
-    }
-    bytes = now.bytes.received;
-    latest = now;
-    showProgress(now);
-    const percent = percentOf(now.bytes);
-    if (Math.floor(percent / 25) > told) say(t("studio.said.percent", { percent }));
-    told = Math.floor(percent / 25);
-    boot.transfer.files = now.files.total;
-    return undefined;
+  const watch = new Watch();
+  let stream = null;
+  const connect = () => {
+    stream = new EventSource(`/api/v1${path}/live`);
+    stream.addEventListener("progress", (event) => watch.see(JSON.parse(event.data)));
+    stream.addEventListener("gone", () => location.reload());
+  };
+  if (!document.hidden) connect();
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) stream?.close();
+    else connect();
   });
-  stream.addEventListener("gone", () => location.reload());
-  setInterval(() => {
-    showSpeed(latest, meter.rate(Date.now()));
-    if (latest) $("meter").classList.toggle("paused", Date.now() - moved > STILL);
-  }, 1000);
+  setInterval(() => watch.beat(), 1000);
+}
+
+/** What is known of a transfer on its way. */
+class Watch {
+  #meter = new Meter(20_000);
+  #bytes = boot.transfer.bytes;
+  #moved = $("meter").classList.contains("paused") ? 0 : Date.now();
+  #told = quarterOf({ received: boot.transfer.bytes, declared: boot.transfer.whole });
+  #latest = null;
+
+  see(now) {
+    if (now.state !== boot.transfer.state) return location.reload();
+    if (now.bytes.received > this.#bytes) {
+      // What came while nobody looked says nothing of the speed.
+      if (this.#latest) this.#meter.note(now.bytes.received - this.#bytes, Date.now());
+      this.#moved = Date.now();
+    }
+    this.#bytes = now.bytes.received;
+    this.#latest = now;
+    boot.transfer.files = now.files.total;
+    showProgress(now);
+    const quarter = quarterOf(now.bytes);
+    if (quarter > this.#told) say(t("studio.said.percent", { percent: percentOf(now.bytes) }));
+    this.#told = quarter;
+    return undefined;
+  }
+
+  beat() {
+    if (!this.#latest) return;
+    showSpeed(this.#latest, this.#meter.rate(Date.now()));
+    $("meter").classList.toggle("paused", Date.now() - this.#moved > STILL);
+  }
+}
+
+/** Progress is announced at each quarter. */
+function quarterOf(bytes) {
+  return Math.floor(percentOf(bytes) / 25);
 }
 
 function percentOf({ received, declared }) {
