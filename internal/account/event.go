@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -133,6 +134,34 @@ func (s *Service) Record(ctx context.Context, tx db.Querier, e Event) error {
 func (s *Service) Events(ctx context.Context, accountID string, p Page) ([]Event, string, error) {
 	return pageOf(ctx, s.db, p, eventsPage, []any{accountID}, scanEvent,
 		func(e Event) string { return e.ID })
+}
+
+// EventsOf gives the newest events that tell of one transfer, newest first.
+// Events carry the time in their ids as transfers do, so none before the transfer
+// is looked at. Errors: ErrNotFound for what is no id.
+func (s *Service) EventsOf(ctx context.Context, accountID, transferID string, limit int) ([]Event, error) {
+	first, err := earlier(transferID, clockSkew)
+	if err != nil {
+		return nil, ErrNotFound
+	}
+	list, _, err := pageOf(ctx, s.db, Page{Limit: limit}, eventsOfTransfer, []any{accountID, transferID, first}, scanEvent,
+		func(e Event) string { return e.ID })
+	return list, err
+}
+
+// clockSkew is by how much the clocks of servers may differ.
+const clockSkew = time.Hour
+
+// earlier is an id before all that were made within d before another.
+func earlier(id string, d time.Duration) (string, error) {
+	b, err := db.IDBytes(id)
+	if err != nil {
+		return "", err
+	}
+	var at [8]byte
+	copy(at[2:], b[:6]) // milliseconds
+	ms := max(0, int64(binary.BigEndian.Uint64(at[:]))-d.Milliseconds())
+	return fmt.Sprintf("%08x-%04x-0000-0000-000000000000", ms>>16, ms&0xffff), nil
 }
 
 func scanEvent(row scanner) (Event, error) {

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -40,6 +41,52 @@ func TestEventComesBackAsItWasRecorded(t *testing.T) {
 		least.ID, least.At, least.Actor, least.Detail = got[0].ID, f.clock.time(), ActorSystem, map[string]any{}
 		if d := cmp.Diff([]Event{least, full}, got); d != "" {
 			t.Errorf("events (-want +got):\n%s", d)
+		}
+	})
+}
+
+func TestEventsOfATransfer(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		id, transfer := db.NewID(), db.NewID()
+		early, err := earlier(transfer, 2*time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		skewed, err := earlier(transfer, 30*time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.tx(t, func(ctx context.Context, tx db.Querier) error {
+			for _, e := range []Event{
+				{ID: early, AccountID: id, Kind: EventTransferStarted, TransferID: transfer}, // before there was such a transfer
+				{ID: skewed, AccountID: id, Kind: EventTransferStarted, TransferID: transfer},
+				{AccountID: id, Kind: EventShareCreated, TransferID: transfer},
+				{AccountID: id, Kind: EventShareCreated, TransferID: db.NewID()},
+				{AccountID: id, Kind: EventLinkCreated},
+				{AccountID: db.NewID(), Kind: EventShareRevoked, TransferID: transfer}, // somebody else's
+				{AccountID: id, Kind: EventShareUnlocked, TransferID: transfer},
+			} {
+				if err := f.Record(ctx, tx, e); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for limit, want := range map[int][]EventKind{10: {EventShareUnlocked, EventShareCreated, EventTransferStarted}, 2: {EventShareUnlocked, EventShareCreated}} {
+			var got []EventKind
+			list, err := f.EventsOf(t.Context(), id, transfer, limit)
+			for _, e := range list {
+				got = append(got, e.Kind)
+			}
+			if d := cmp.Diff(want, got); d != "" || err != nil {
+				t.Errorf("at most %d: %v, (-want +got):\n%s", limit, err, d)
+			}
+		}
+		if list, err := f.EventsOf(t.Context(), id, "no-id", 10); !errors.Is(err, ErrNotFound) {
+			t.Errorf("of what is no id: %v, %v", list, err)
 		}
 	})
 }

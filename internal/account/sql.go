@@ -92,6 +92,11 @@ SELECT id, account_id, at, kind, actor, ip, transfer_id, share_id, file_id, deta
 WHERE account_id = $3 AND id < $1
 ORDER BY id DESC LIMIT $2`
 
+const eventsOfTransfer = `
+SELECT id, account_id, at, kind, actor, ip, transfer_id, share_id, file_id, detail FROM events
+WHERE account_id = $3 AND transfer_id = $4 AND id > $5 AND id < $1
+ORDER BY id DESC LIMIT $2`
+
 const insertKey = `
 INSERT INTO keys (id, kind, owner_id, version, suite, public, private_sealed, master_version, state, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9)

@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long a page may take for one step.
-const patience = 30 * time.Second
+const patience = 4 * time.Minute
 
 // tab is a page in a Chromium of the test's own. It notes what no page may do:
 // errors on the console, broken rules of the content policy, requests to others.

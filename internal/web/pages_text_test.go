@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/api"
 	"github.com/lenzeye/lenzeye/internal/catalog"
 )
@@ -110,6 +111,13 @@ func TestEveryCodeHasASentence(t *testing.T) {
 	for _, info := range api.Codes() {
 		if !texts.Has("error." + string(info.Code)) {
 			t.Errorf("%s has no sentence", info.Code)
+		}
+	}
+	for _, kind := range account.EventKinds() {
+		for _, about := range []string{"transfer_", "file_", "share_"} {
+			if strings.HasPrefix(string(kind), about) && !texts.Has("event."+string(kind)) {
+				t.Errorf("%s has no sentence", kind)
+			}
 		}
 	}
 	for _, state := range []string{"waiting", "checking", "sent"} {

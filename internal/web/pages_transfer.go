@@ -3,12 +3,14 @@ package web
 import (
 	"strings"
 
+	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/transfer"
 )
 
 const (
 	filesShown  = 100 // in the page itself; its script loads all
 	sharesShown = 100
+	eventsShown = 30
 )
 
 // transferView fills the page of one transfer.
@@ -28,7 +30,14 @@ type transferView struct {
 	Files     []fileRow
 	MoreFiles string // address of the next files; "" at the end
 	Shares    []shareView
+	Events    []eventRow
 	Least     string // the first day on which it may end, for the field
+}
+
+// eventRow is a thing that happened, as the studio reads it.
+type eventRow struct {
+	ID, Text, IP string
+	When         when
 }
 
 // fileRow is a file as the page shows it without script.
@@ -69,10 +78,29 @@ func (s *Server) transferPage(c *call) error {
 		return err
 	}
 	v.Shares = each(shares, func(sh transfer.Share) shareView { return v.shareView(sh, s) })
+	if v.Events, err = s.eventRows(c, v.view, t.ID); err != nil {
+		return err
+	}
 	b := v.boot("studio.", "fetch.")
 	b.Transfer = &bootTransfer{ID: t.ID, State: t.State, Files: t.FilesTotal, Bytes: t.BytesReceived, Whole: t.BytesDeclared}
 	v.Boot = b
 	return s.showStudio(c, "transfer", v)
+}
+
+// eventRows are what happened to a transfer and its shares of late.
+func (s *Server) eventRows(c *call, v view, transferID string) (rows []eventRow, err error) {
+	list, err := s.accounts.EventsOf(c.r.Context(), c.access.AccountID, transferID, eventsShown)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		row := eventRow{ID: e.ID, Text: v.T("event." + string(e.Kind)), When: v.at("transfer.day", e.At)}
+		if e.Actor == account.ActorGuest {
+			row.IP = e.IP
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
 }
 
 // bootTransfer is where a transfer was when its page was made.

@@ -104,7 +104,7 @@ function remember(page, ids) {
 /** A list is drawn by its entries, anything else as a whole. */
 function entriesOf(part) {
   if (!part) return [];
-  return part.localName === "ul" ? [...part.children] : [part];
+  return part.matches("ul, ol") ? [...part.children] : [part];
 }
 
 /**
@@ -128,7 +128,7 @@ export async function refresh(ids) {
 }
 
 function replacePart(here, there) {
-  if (here.localName !== "ul") {
+  if (!here.matches("ul, ol")) {
     replace(here, there);
     return;
   }

@@ -169,7 +169,7 @@ async function extend() {
   const day = $("extend-until").value;
   if (!day) return $("extend-until").focus();
   await call("PATCH", path, { json: { expires_at: endOfDay(day) } });
-  await refresh(["until"]);
+  await refresh(["until", "events"]);
   say(t("studio.said.extended"));
   return undefined;
 }
@@ -188,14 +188,14 @@ async function makeShare() {
   setShown($("made"), true);
   $("share").reset();
   $("made-title").focus();
-  await refresh(["share-list"]);
+  await refresh(["share-list", "events"]);
 }
 
 async function revoke(button) {
   const yes = await confirmed({ title: t("studio.revoke_share"), text: t("studio.revoke_share_text"), yes: t("studio.revoke_share_yes") });
   if (!yes) return;
   await call("DELETE", `/shares/${button.dataset.revoke}`);
-  await refresh(["share-list"]);
+  await refresh(["share-list", "events"]);
   say(t("studio.said.revoked"));
 }
 
@@ -223,7 +223,7 @@ function wire() {
   $("search-form").addEventListener("submit", (event) => event.preventDefault());
 }
 
-begin(["until", "share-list"]);
+begin(["until", "share-list", "events"]);
 wire();
 if (boot.transfer.files > 0) showFiles();
 if ($("zip")) showArchiveSize();
