@@ -33,7 +33,7 @@ func (s *Service) Holdings(ctx context.Context, accountID string) (h Holdings, e
 // again, and the sweep does so. An account that is not deleted is left alone.
 func (s *Service) EndAccount(ctx context.Context, accountID string) error {
 	for {
-		left, err := queryAll(ctx, s.db, scanTransferRow, closedDue+` AND a.id = $3`+closedLimit, s.micros(), sweepBatch, accountID)
+		left, err := queryAll(ctx, s.db, scanTransferRow, closedDue+` AND account_id = $3`+closedLimit, s.micros(), sweepBatch, accountID)
 		if err != nil {
 			return fmt.Errorf("read transfers of account %s: %w", accountID, err)
 		}
@@ -94,12 +94,9 @@ WHERE account_id = $1 AND state IN ('receiving', 'complete', 'deleted')`
 
 	// An account never comes back from deleted, so that the UPDATE that follows
 	// need not look at it again. $1 is now, $2 the number of rows.
-	closedDue = `
-SELECT t.id, t.account_id, t.link_id, t.title, t.sender_email, t.sender_name, t.message, t.language, t.state, t.counted,
-	t.reserved, t.charged, t.next_position, t.files_total, t.files_open, t.bytes_declared, t.bytes_received,
-	t.bytes_stored, t.created_at, t.completed_at, t.expires_at, t.ended_at, t.purge_at, t.last_part_at
-FROM accounts a JOIN transfers t ON t.account_id = a.id
-WHERE a.state = 'deleted' AND (t.state IN ('receiving', 'complete') OR (t.state = 'deleted' AND t.purge_at > $1))`
+	closedDue = `SELECT` + transferColumns + ` FROM transfers
+WHERE account_id IN (SELECT id FROM accounts WHERE state = 'deleted')
+  AND (state IN ('receiving', 'complete') OR (state = 'deleted' AND purge_at > $1))`
 	closedLimit = ` LIMIT $2`
 
 	// What the studio had deleted itself need not wait for an undo any more.
