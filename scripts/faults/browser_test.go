@@ -109,7 +109,7 @@ func (b *guestPage) all(ctx context.Context, film int64) (err error) {
 		return fmt.Errorf("in peace: %w", err)
 	}
 	share := command.Seconds() / page.Seconds()
-	fmt.Fprintf(&b.report, "app send: %v; the page: %v, %.0f %% of its rate\n", command.Round(10*time.Millisecond), page.Round(10*time.Millisecond), 100*share)
+	b.tellNow("app send: %v; the page: %v, %.0f %% of its rate\n", command.Round(10*time.Millisecond), page.Round(10*time.Millisecond), 100*share)
 	if *flagBrowser && share < 0.7 {
 		b.t.Errorf("the page sends at %.0f %% of the rate of app send, want 70 %%", 100*share)
 	}
@@ -117,6 +117,13 @@ func (b *guestPage) all(ctx context.Context, film int64) (err error) {
 		return fmt.Errorf("under blows: %w", err)
 	}
 	return b.settle(ctx, b.life.stop)
+}
+
+// tellNow says what a run that takes long has come to.
+func (b *guestPage) tellNow(format string, values ...any) {
+	line := fmt.Sprintf(format, values...)
+	b.report.WriteString(line)
+	b.t.Log(strings.TrimSpace(line))
 }
 
 // byCommand sends all by the command, and forgets it.
@@ -127,6 +134,7 @@ func (b *guestPage) byCommand(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("%w: %s", err, out)
 	}
 	took := time.Since(began)
+	b.tellNow("app send: %v\n", took.Round(10*time.Millisecond))
 	return took, b.forget(ctx)
 }
 
@@ -183,7 +191,7 @@ func (b *guestPage) flat() {
 	} {
 		first, last := middle(b.seen[:third], kind.of), middle(b.seen[len(b.seen)-third:], kind.of)
 		most := slices.MaxFunc(b.seen, func(x, y memory) int { return int(kind.of(x) - kind.of(y)) })
-		fmt.Fprintf(&b.report, "memory of the %s: %.0f MiB in the first third, %.0f MiB in the last, %.0f MiB at most\n",
+		b.tellNow("memory of the %s: %.0f MiB in the first third, %.0f MiB in the last, %.0f MiB at most\n",
 			kind.name, first, last, float64(kind.of(most))/(1<<20))
 		if *flagBrowser && last-first > kind.room {
 			b.t.Errorf("the memory of the %s grows from %.0f to %.0f MiB", kind.name, first, last)
@@ -236,7 +244,7 @@ func (b *guestPage) underBlows(ctx context.Context) error {
 }
 
 func (b *guestPage) account(took time.Duration, passed int64, left int) {
-	fmt.Fprintf(&b.report, "under blows: %v, server killed %d times, line cut or ill %d times, tab reloaded %d times, browser restarted %d times and killed %d times; "+
+	b.tellNow("under blows: %v, server killed %d times, line cut or ill %d times, tab reloaded %d times, browser restarted %d times and killed %d times; "+
 		"%.0f %% of the bytes passed\n", took.Round(100*time.Millisecond), b.fallen[killServer], b.fallen[cutLine], b.fallen[reloadTab],
 		b.fallen[restartBrowser], b.fallen[crashBrowser], 100*float64(passed)/float64(b.bytes))
 	if left > 0 {
@@ -246,6 +254,7 @@ func (b *guestPage) account(took time.Duration, passed int64, left int) {
 
 func (b *guestPage) hit(ctx context.Context, kind blow) error {
 	b.fallen[kind]++
+	b.t.Logf("blow %d after %v", kind, time.Since(b.book.began).Round(time.Second))
 	switch kind {
 	case killServer, cutLine:
 		return b.strike(ctx, kind, nil)
