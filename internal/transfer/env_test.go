@@ -32,6 +32,7 @@ type fixture struct {
 	clk       *clock
 	studio    account.Account
 	faults    *faults
+	death     *death // of the process, in the property
 	ring      *rings
 	service   func() *Service                            // a further process on the same database and store
 	serviceOn func(d *db.DB, store *blob.Store) *Service // one with handles of its own

@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/lenzeye/lenzeye/internal/db"
+	"github.com/lenzeye/lenzeye/internal/testenv"
 )
 
 // TestMain makes the property's runs fewer than rapid's own number, which is
@@ -26,7 +29,24 @@ func TestMain(m *testing.M) {
 // end nothing is left.
 func TestAnyOrder(t *testing.T) {
 	t.Parallel()
-	eachStore(t, anyOrder)
+	for _, kind := range []storeKind{memory(), directory(), bucket()} {
+		for _, engine := range []db.Engine{db.EngineSQLite, db.EnginePostgres} {
+			t.Run(kind.kind+" "+string(engine), func(t *testing.T) {
+				t.Parallel()
+				mortal := &death{}
+				opts := testenv.Database(t, engine)
+				opts.Observe = mortal.observe
+				f := newFixture(t, kind, testenv.Open(t, opts))
+				f.death = mortal
+				anyOrder(t, f)
+				if mortal.died == 0 {
+					t.Error("no process died")
+				}
+				t.Logf("processes that died: %d", mortal.died)
+				f.checkRows(t)
+			})
+		}
+	}
 }
 
 func anyOrder(t *testing.T, f *fixture) {
@@ -34,6 +54,7 @@ func anyOrder(t *testing.T, f *fixture) {
 	rapid.Check(t, func(r *rapid.T) {
 		f.wipe(t)
 		f.faults.set(nil)
+		f.death.set(0)
 		if _, err := f.CreateLink(r.Context(), f.studio.ID, LinkFields{Slug: "property"}, Client{}); err != nil {
 			r.Fatal(err)
 		}

@@ -95,13 +95,13 @@ func onEngines(t *testing.T, kind storeKind, test func(t *testing.T, f *fixture)
 // own shows the present, so the fixture begins there.
 func newFixture(t testing.TB, kind storeKind, d *db.DB) *fixture {
 	t.Helper()
-	f := &fixture{db: d, clk: &clock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}, faults: &faults{}, storeKind: kind}
+	f := &fixture{db: d, clk: &clock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}, faults: &faults{}, death: &death{}, storeKind: kind}
 	if kind.ownClock {
 		f.clk.now = time.Now().UTC()
 	}
 	open, folders := kind.begin(t, f.clk)
 	f.folders = folders
-	f.another = func(t testing.TB) *blob.Store { t.Helper(); return openStore(t, open).WithFaults(f.faults.hook) }
+	f.another = func(t testing.TB) *blob.Store { t.Helper(); return openStore(t, open).WithFaults(f.hook) }
 	f.store = f.another(t)
 	return f.open(t, Settings{})
 }
