@@ -60,6 +60,7 @@ func (c *connLimit) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	boundBacklog(raw)
 	conn := &limitedConn{Conn: raw, limit: c}
 	if !c.admit(conn) {
 		_ = raw.Close()

@@ -27,7 +27,8 @@ type response struct {
 	ended    func(Request) // told of the answer; nil: nobody asks
 }
 
-// chunk is how much is written under one look at the deadline.
+// chunk is the most that is written under one look at the deadline; less where
+// less is due, since a piece counts only when all of it was taken.
 const chunk = 64 << 10
 
 func (s *Server) newResponse(w http.ResponseWriter, r *http.Request) *response {
@@ -57,10 +58,10 @@ func (w *response) Write(p []byte) (int, error) {
 	}
 	done := 0
 	for {
-		piece := p[done:min(done+chunk, len(p))]
 		if err := w.meter.start(); err != nil {
 			return done, err
 		}
+		piece := p[done:min(done+int(min(chunk, w.meter.due)), len(p))]
 		n, err := w.ResponseWriter.Write(piece)
 		done += n
 		w.sent += int64(n)
