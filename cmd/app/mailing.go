@@ -10,6 +10,8 @@ import (
 	"github.com/lenzeye/lenzeye/internal/config"
 	"github.com/lenzeye/lenzeye/internal/db"
 	"github.com/lenzeye/lenzeye/internal/mail"
+	"github.com/lenzeye/lenzeye/internal/transfer"
+	"github.com/lenzeye/lenzeye/internal/web"
 )
 
 // sendsMail tells whether there is a way out for messages. Without one they
@@ -22,7 +24,7 @@ const standInSender = "Lenzeye <lenzeye@localhost.localdomain>"
 func (p *parts) openMail() (err error) {
 	o := mail.Options{
 		DB: p.db, Catalog: p.catalog, Seal: p.accounts.SealSecret, Open: p.accounts.OpenSecret,
-		From: p.cfg.Mail.Sender, GaveUp: p.mailGivenUp, Log: p.log,
+		From: p.cfg.Mail.Sender, GaveUp: p.mailEvent(account.EventMailFailed), Bounced: p.mailEvent(account.EventMailBounced), Log: p.log,
 	}
 	if o.From == "" {
 		o.From = standInSender
@@ -65,9 +67,34 @@ func (p *parts) mailDriver() (func(context.Context, mail.Envelope) error, error)
 	return func(context.Context, mail.Envelope) error { return errors.New("no way out for mail is configured") }, nil
 }
 
-func (p *parts) mailGivenUp(ctx context.Context, tx db.Querier, f mail.Failure) error {
-	return p.accounts.Record(ctx, tx, account.Event{
-		AccountID: f.AccountID, Kind: account.EventMailFailed,
-		Detail: map[string]any{"mail_id": f.MailID, "kind": f.Kind, "recipient": f.Recipient, "reason": f.Reason},
-	})
+// mailEvent tells an account of a message that did not reach its recipient.
+func (p *parts) mailEvent(kind account.EventKind) func(context.Context, db.Querier, mail.Failure) error {
+	return func(ctx context.Context, tx db.Querier, f mail.Failure) error {
+		return p.accounts.Record(ctx, tx, account.Event{
+			AccountID: f.AccountID, Kind: kind,
+			Detail: map[string]any{"mail_id": f.MailID, "kind": f.Kind, "recipient": f.Recipient, "reason": f.Reason},
+		})
+	}
+}
+
+// mailEvents lets a mail service tell of messages that did not arrive.
+func (p *parts) mailEvents() web.MailEvents {
+	return web.MailEvents{
+		Secret: p.cfg.Mail.WebhookSecret.Reveal(),
+		Take: func(ctx context.Context, service string, body []byte) error {
+			bounces, err := mail.ReadBounces(service, body)
+			switch {
+			case errors.Is(err, mail.ErrNoService):
+				return fmt.Errorf("%w: %w", transfer.ErrNotFound, err)
+			case err != nil:
+				return fmt.Errorf("%w: %w", web.ErrMailEvents, err)
+			}
+			for _, b := range bounces {
+				if err := p.mail.Bounced(ctx, b); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
 }

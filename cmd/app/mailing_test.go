@@ -70,19 +70,3 @@ func arrive(server *testenv.SMTP, n int) bool {
 	}
 	return true
 }
-
-func TestMailWayOutFollowsTheSettings(t *testing.T) {
-	t.Parallel()
-	for name, settings := range map[string][]string{
-		"smtp":     {"SMTP_URL=smtps://u:p@localhost:465"},
-		"brevo":    {"APP_MAIL_BREVO_API_KEY=k"},
-		"sendgrid": {"APP_MAIL_SENDGRID_API_KEY=k"},
-	} {
-		env := append([]string{
-			"APP_ENVIRONMENT=local", "APP_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "APP_STORAGE_MIN_FREE=0", "SENDER_EMAIL=a@b.example",
-		}, settings...)
-		if code, _, stderr := call(t, env, "seed"); code != exitOK {
-			t.Errorf("%s: exit %d, %s", name, code, stderr)
-		}
-	}
-}

@@ -137,7 +137,7 @@ func (p *parts) newServer(inv *invocation, address string, memory int64) (*web.S
 		PublicURL:   p.cfg.PublicURL(address),
 		MailToFiles: p.cfg.MailDriver() == config.MailFile, NoMail: p.cfg.MailDriver() == config.MailNone,
 		Greets: p.greets(inv), KeyFile: !p.hasGivenKeys(),
-		Checks:  p.checks(),
+		Checks: p.checks(), MailEvents: p.mailEvents(),
 		Observe: p.observeWeb(), Log: p.log,
 		Build:          api.Version{Version: build.Version, Commit: build.Commit, BuiltAt: build.BuiltAt, Go: build.Go},
 		Limits:         webLimits(p.cfg, memory),

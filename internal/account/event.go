@@ -54,7 +54,8 @@ const (
 	EventShareUnlocked  EventKind = "share_unlocked"   // the right code was given: one download counted
 	EventShareCodeWrong EventKind = "share_code_wrong" // a wrong code was given
 
-	EventMailFailed EventKind = "mail_failed" // a message was given up; detail: mail_id, kind, recipient, reason
+	EventMailFailed  EventKind = "mail_failed"  // a message was given up; detail: mail_id, kind, recipient, reason
+	EventMailBounced EventKind = "mail_bounced" // a message was handed over and did not arrive; detail: mail_id, kind, recipient, reason
 )
 
 // EventKinds are all kinds that Record takes.
@@ -67,7 +68,7 @@ func EventKinds() []EventKind {
 		EventTransferExtended, EventTransferDeleted, EventTransferRestored, EventTransferPurged,
 		EventFileDeleted, EventFileLost, EventFileDamaged, EventFileRecovered,
 		EventShareCreated, EventShareRevoked, EventShareUnlocked, EventShareCodeWrong,
-		EventMailFailed,
+		EventMailFailed, EventMailBounced,
 	}
 }
 

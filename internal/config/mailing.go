@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strconv"
 )
@@ -71,6 +72,16 @@ func (c *Config) SMTP() SMTPServer {
 	password, _ := u.User.Password()
 	server.Password = NewSecret(password)
 	return server
+}
+
+// leastSecret is how long a secret must be that people make up themselves.
+const leastSecret = 20
+
+func checkLong(value string) error {
+	if len(value) < leastSecret {
+		return fmt.Errorf("it has less than %d characters", leastSecret)
+	}
+	return nil
 }
 
 func checkSMTPURL(value string) error {

@@ -25,6 +25,10 @@ func (c *Config) mailKeys() []key {
 			name: "mail.sendgrid_api_key", bind: secret(&m.SendGridAPIKey, "", nil),
 			doc: "The key of SendGrid's HTTP interface, for hosts that block SMTP.",
 		},
+		{
+			name: "mail.webhook_secret", bind: secret(&m.WebhookSecret, "at least 20 characters", checkLong),
+			doc: "With it Brevo or SendGrid tell at /api/v1/mail/events/ of messages that did not arrive. Without it nobody may.",
+		},
 	}
 }
 

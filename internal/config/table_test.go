@@ -15,7 +15,7 @@ func sample(k *key) string {
 		"environment": "local", "log.level": "warn", "log.format": "json", "mail.driver": "file",
 		"http.addr": "h:1", "http.metrics_addr": "h:1", "http.public_url": "http://h", "http.trusted_proxies": "::1", "http.cors_origins": "*",
 		"db.url": "postgres://h/d", "db.internal_url": "postgres://h/d", "redis.url": "redis://h", "mail.smtp_url": "smtp://h",
-		"mail.sender": "a@b.c", "mail.admin_email": "a@b.c", "s3.endpoint": "http://h", "worker.queues": "low=1",
+		"mail.sender": "a@b.c", "mail.admin_email": "a@b.c", "mail.webhook_secret": "a-secret-of-twenty-or-more", "s3.endpoint": "http://h", "worker.queues": "low=1",
 	}
 	if value, ok := samples[k.name]; ok {
 		return value

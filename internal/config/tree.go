@@ -127,6 +127,7 @@ type Mail struct {
 	BrevoSMTPPassword Secret
 	BrevoAPIKey       Secret
 	SendGridAPIKey    Secret
+	WebhookSecret     Secret
 }
 
 // Account holds what a new account gets.

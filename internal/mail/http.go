@@ -85,14 +85,16 @@ func brevoBody(e Envelope, from, to *mail.Address) any {
 	return map[string]any{
 		"sender": httpAddress{from.Name, from.Address}, "to": []httpAddress{{to.Name, to.Address}},
 		"subject": e.Subject, "textContent": e.Text, "htmlContent": e.HTML,
-		// Within half an hour a repeat with the same key is dropped there.
-		"headers": map[string]string{"idempotencyKey": e.ID, "Message-ID": "<" + e.MessageID + ">", "Auto-Submitted": "auto-generated"},
+		// Within half an hour a repeat with the same key is dropped there. What is
+		// custom is named by its events.
+		"headers": map[string]string{"idempotencyKey": e.ID, "X-Mailin-custom": e.ID, "Message-ID": "<" + e.MessageID + ">", "Auto-Submitted": "auto-generated"},
 	}
 }
 
 func sendGridBody(e Envelope, from, to *mail.Address) any {
 	return map[string]any{
 		"personalizations": []any{map[string]any{"to": []httpAddress{{to.Name, to.Address}}}},
+		"custom_args":      map[string]string{"mail_id": e.ID}, // its events name it
 		"from":             httpAddress{from.Name, from.Address},
 		"subject":          e.Subject,
 		"content": []any{

@@ -41,9 +41,10 @@ func TestHTTPHandsOver(t *testing.T) {
 	want := map[string]string{
 		"brevo": `{"sender":{"name":"Stüdio","email":"mail@studio.example"},"to":[{"email":"guest@example.com"}],
 			"subject":"two lines","textContent":"text\n","htmlContent":"<p>html</p>\n",
-			"headers":{"idempotencyKey":"0193b5a0-0000-7000-8000-000000000001","Auto-Submitted":"auto-generated",
+			"headers":{"idempotencyKey":"0193b5a0-0000-7000-8000-000000000001","X-Mailin-custom":"0193b5a0-0000-7000-8000-000000000001","Auto-Submitted":"auto-generated",
 			"Message-ID":"<0193b5a0-0000-7000-8000-000000000001@studio.example>"}}`,
 		"sendgrid": `{"from":{"name":"Stüdio","email":"mail@studio.example"},"personalizations":[{"to":[{"email":"guest@example.com"}]}],
+			"custom_args":{"mail_id":"0193b5a0-0000-7000-8000-000000000001"},
 			"subject":"two lines","content":[{"type":"text/plain","value":"text\n"},{"type":"text/html","value":"<p>html</p>\n"}],
 			"headers":{"Auto-Submitted":"auto-generated","Message-ID":"<0193b5a0-0000-7000-8000-000000000001@studio.example>"},
 			"tracking_settings":{"click_tracking":{"enable":false,"enable_text":false},"open_tracking":{"enable":false}}}`,

@@ -14,11 +14,11 @@ import (
 // that it is being sent just now.
 var ErrNoSuchMail = errors.New("no such message waits")
 
-// Waiting is a message that was not sent yet, or was given up.
+// Waiting is a message that was not sent yet, was given up, or did not arrive.
 type Waiting struct {
 	ID, AccountID, Recipient string
 	Kind                     Kind
-	State                    string // queued, sending or failed
+	State                    string // queued, sending, failed or bounced
 	Attempts                 int
 	Reason                   string // of the last failure
 	Due                      time.Time
@@ -26,7 +26,7 @@ type Waiting struct {
 
 const waitingMails = `
 SELECT id, account_id, kind, recipient, state, attempts, error, next_at FROM mails
-WHERE state IN ('queued', 'sending', 'failed') ORDER BY next_at LIMIT $1`
+WHERE state IN ('queued', 'sending', 'failed', 'bounced') ORDER BY next_at LIMIT $1`
 
 // A message that was tried never goes back to queued, where later events would
 // change what may have been sent.
@@ -35,10 +35,10 @@ UPDATE mails SET state = CASE WHEN state = 'queued' THEN 'queued' ELSE 'sending'
 WHERE id = $1 AND state IN ('queued', 'sending', 'failed') AND (lease_owner IS NULL OR lease_until <= $2) AND vars_sealed IS NOT NULL`
 
 const deleteMail = `
-DELETE FROM mails WHERE id = $1 AND state IN ('queued', 'sending', 'failed') AND (lease_owner IS NULL OR lease_until <= $2)`
+DELETE FROM mails WHERE id = $1 AND state IN ('queued', 'sending', 'failed', 'bounced') AND (lease_owner IS NULL OR lease_until <= $2)`
 
-// Waiting lists messages that wait for a try or were given up, the earliest
-// first. It is for operators.
+// Waiting lists messages that wait for a try, were given up or did not arrive,
+// the earliest first. It is for operators.
 func (o *Outbox) Waiting(ctx context.Context, limit int) ([]Waiting, error) {
 	rows, err := o.opts.DB.QueryContext(ctx, waitingMails, limit)
 	if err != nil {

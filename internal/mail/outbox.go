@@ -48,14 +48,17 @@ type Options struct {
 	Seal func(ctx context.Context, tx db.Querier, label string, plain []byte) (sealed []byte, version uint32, err error)
 	Open func(ctx context.Context, label string, sealed []byte, version uint32) (plain []byte, err error)
 	// GaveUp is called in the transaction that gives a message up; it may be nil.
-	GaveUp      func(ctx context.Context, tx db.Querier, f Failure) error
+	GaveUp func(ctx context.Context, tx db.Querier, f Failure) error
+	// Bounced is called in the transaction that marks a message that was handed
+	// over and did not arrive; it may be nil.
+	Bounced     func(ctx context.Context, tx db.Querier, f Failure) error
 	From        string // the sender of everything: an address, with or without a name
 	MaxAttempts int    // 0: 12
 	Now         func() time.Time
 	Log         *slog.Logger
 }
 
-// Failure is a message that was given up.
+// Failure is a message that was given up, or did not arrive.
 type Failure struct {
 	MailID, AccountID, Recipient string
 	Kind                         Kind
@@ -86,7 +89,10 @@ func New(o Options) (*Outbox, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.GaveUp == nil {
-		o.GaveUp = func(context.Context, db.Querier, Failure) error { return nil }
+		o.GaveUp = nobodyHears
+	}
+	if o.Bounced == nil {
+		o.Bounced = nobodyHears
 	}
 	return &Outbox{opts: o, domain: domain}, nil
 }

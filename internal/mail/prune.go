@@ -14,10 +14,10 @@ const (
 	pruneBatches = 20
 
 	pruneMails = `DELETE FROM mails WHERE id IN (SELECT id FROM mails
-WHERE state IN ('sent', 'failed') AND created_at <= $1 LIMIT $2)`
+WHERE state IN ('sent', 'failed', 'bounced') AND created_at <= $1 LIMIT $2)`
 )
 
-// Prune removes messages that were sent or given up and are older than keep, some
+// Prune removes messages that were sent, given up or bounced and are older than keep, some
 // batches at most. What still waits for a try stays. Any number of processes may
 // do it.
 func (o *Outbox) Prune(ctx context.Context, keep time.Duration) error {

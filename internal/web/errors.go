@@ -75,6 +75,7 @@ func requestErrors() []errorRow {
 		{is: api.ErrJSON, code: api.JSONInvalid, fill: fillJSON},
 		{is: errNoRoute, code: api.NotFound},
 		{is: errMethod, code: api.MethodNotAllowed},
+		{is: ErrMailEvents, code: api.JSONInvalid},
 		{is: errMediaType, code: api.MediaTypeUnsupported},
 		{is: errBodyTooLarge, code: api.BodyTooLarge},
 		{is: errLengthRequired, code: api.LengthRequired},

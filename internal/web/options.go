@@ -42,9 +42,11 @@ type Options struct {
 	// Metrics answers /metrics; without it there is no such route.
 	Metrics http.Handler
 	Observe Observe
-	Build   api.Version
-	Log     *slog.Logger
-	Now     func() time.Time
+	// MailEvents are what mail services tell; the zero value takes none.
+	MailEvents MailEvents
+	Build      api.Version
+	Log        *slog.Logger
+	Now        func() time.Time
 
 	Limits Limits
 

@@ -165,6 +165,7 @@ func studioRoutes() []route {
 func operationRoutes() []route {
 	return []route{
 		{method: "GET", pattern: "/api/v1/openapi.json", summary: "This document", response: map[string]any{}, handle: (*Server).openAPIDocument},
+		mailEventRoute(),
 		{method: "GET", pattern: "/healthz", summary: "The process lives", quiet: true, response: api.Health{}, handle: (*Server).healthz},
 		{method: "GET", pattern: "/readyz", summary: "Requests can be served", quiet: true, response: api.Readiness{}, handle: (*Server).readyz},
 		{method: "GET", pattern: "/version", summary: "What is running", quiet: true, response: api.Version{}, handle: (*Server).version},

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mailService stands in for Brevo and SendGrid: a proxy through which the
+// program reaches them, which answers for them.
+type mailService struct {
+	proxy    *httptest.Server
+	certFile string
+	posts    chan posted
+}
+
+type posted struct {
+	host, path string
+	header     http.Header
+	body       []byte
+}
+
+func newMailService(t *testing.T, hosts ...string) *mailService {
+	t.Helper()
+	m := &mailService{certFile: filepath.Join(t.TempDir(), "cert.pem"), posts: make(chan posted, 100)}
+	certificate := certificateOf(t, m.certFile, hosts...)
+	m.proxy = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+		m.answer(tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{certificate}}), r.Host)
+	}))
+	t.Cleanup(m.proxy.Close)
+	return m
+}
+
+// answer takes every message on one connection.
+func (m *mailService) answer(conn net.Conn, host string) {
+	in := bufio.NewReader(conn)
+	for {
+		r, err := http.ReadRequest(in)
+		if err != nil {
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		m.posts <- posted{host, r.URL.Path, r.Header, body}
+		_, _ = io.WriteString(conn, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+	}
+}
+
+func certificateOf(t *testing.T, file string, hosts ...string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: hosts, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// serving starts a server that sends its mail through the service, with two
+// messages that wait, and gives the variables of its data.
+func (m *mailService) serving(t *testing.T, settings ...string) (*solo, []string) {
+	t.Helper()
+	settings = append(settings, "SENDER_EMAIL=Studio Anna <anna@studio.example>", "APP_SWEEP_EVERY=1s",
+		"HTTPS_PROXY="+m.proxy.URL, "SSL_CERT_FILE="+m.certFile)
+	s, _ := newProcess(t, settings...)
+	env := append([]string{"APP_ENVIRONMENT=local", "APP_DATA_DIR=" + s.dir, "APP_STORAGE_MIN_FREE=0"}, settings...)
+	if code, _, stderr := call(t, env, "seed"); code != exitOK {
+		t.Fatalf("seed: exit %d, %s", code, stderr)
+	}
+	return s, env
+}
+
+func (m *mailService) next(t *testing.T) posted {
+	t.Helper()
+	select {
+	case p := <-m.posts:
+		return p
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing was sent")
+		panic("unreachable")
+	}
+}
+
+// The program hands its mail to the service whose key is set, with that key.
+func TestMailWayOutFollowsTheSettings(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ setting, host, path, header, value string }{
+		"brevo":    {"APP_MAIL_BREVO_API_KEY=k1", "api.brevo.com:443", "/v3/smtp/email", "Api-Key", "k1"},
+		"sendgrid": {"APP_MAIL_SENDGRID_API_KEY=k2", "api.sendgrid.com:443", "/v3/mail/send", "Authorization", "Bearer k2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			service := newMailService(t, "api.brevo.com", "api.sendgrid.com")
+			service.serving(t, c.setting)
+			var to []string
+			for range 2 {
+				p := service.next(t)
+				if p.host != c.host || p.path != c.path || p.header.Get(c.header) != c.value {
+					t.Errorf("to %s%s with %v", p.host, p.path, p.header)
+				}
+				for _, address := range []string{"anna@example.com", "studio@example.com"} {
+					if bytes.Contains(p.body, []byte(`"email":"`+address+`"`)) {
+						to = append(to, address)
+					}
+				}
+			}
+			if len(to) != 2 || to[0] == to[1] {
+				t.Errorf("to %v", to)
+			}
+		})
+	}
+}
+
+// A message that the service took and could not deliver is shown to the studio
+// and to the operator, when the service says so with the secret.
+func TestMailThatBounces(t *testing.T) {
+	t.Parallel()
+	const secret = "a-secret-of-twenty-and-more"
+	for name, c := range map[string]struct{ key, body string }{
+		"brevo":    {"APP_MAIL_BREVO_API_KEY=k", `{"event": "hard_bounce", "reason": "no such user", "X-Mailin-custom": "ID"}`},
+		"sendgrid": {"APP_MAIL_SENDGRID_API_KEY=k", `[{"event": "delivered", "mail_id": "ID"}, {"event": "bounce", "reason": "no such user", "mail_id": "ID"}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			service := newMailService(t, "api.brevo.com", "api.sendgrid.com")
+			s, env := service.serving(t, c.key, "APP_MAIL_WEBHOOK_SECRET="+secret)
+			id := handedOver(t, service.next(t).body)
+			path, body := "/api/v1/mail/events/"+name, strings.ReplaceAll(c.body, "ID", id)
+			if r := s.asks("POST", path, secret+"x", body); r.StatusCode != http.StatusUnauthorized {
+				t.Errorf("with another secret: %d", r.StatusCode)
+			}
+			if r := s.asks("POST", "/api/v1/mail/events/other", secret, body); r.StatusCode != http.StatusNotFound {
+				t.Errorf("of another service: %d", r.StatusCode)
+			}
+			if r := s.asks("POST", path, secret, "{"); r.StatusCode != http.StatusBadRequest {
+				t.Errorf("what is no event: %d %s", r.StatusCode, r.body)
+			}
+			if r := s.asks("POST", path, secret, strings.Repeat(" ", 1<<20)+body); r.StatusCode != http.StatusRequestEntityTooLarge {
+				t.Errorf("too much: %d", r.StatusCode)
+			}
+			s.tellsOfBounce(t, path, secret, body)
+			if r := s.asks("POST", path, secret, body); r.StatusCode != http.StatusNoContent {
+				t.Errorf("the same again: %d %s", r.StatusCode, r.body)
+			}
+			if n := bytes.Count(s.eventsOf(), []byte("mail_bounced")); n != 1 {
+				t.Errorf("%d events, want 1", n)
+			}
+			if _, out, _ := call(t, env, "jobs", "list"); !strings.Contains(out, "bounced") || !strings.Contains(out, "no such user") {
+				t.Errorf("jobs list shows\n%s", out)
+			}
+			if strings.Contains(s.log.String(), secret) {
+				t.Error("the secret is in the log")
+			}
+		})
+	}
+}
+
+// tellsOfBounce posts what a service does that has the secret in the address of
+// its webhook.
+func (s *solo) tellsOfBounce(t *testing.T, path, secret, body string) {
+	t.Helper()
+	r := s.asks("POST", path, "", body, "Authorization", "Basic "+basic("any", secret))
+	if r.StatusCode != http.StatusNoContent {
+		t.Fatalf("with the secret: %d %s", r.StatusCode, r.body)
+	}
+}
+
+func basic(name, password string) string {
+	r := &http.Request{Header: http.Header{}}
+	r.SetBasicAuth(name, password)
+	return strings.TrimPrefix(r.Header.Get("Authorization"), "Basic ")
+}
+
+// eventsOf reads what happened in the studio.
+func (s *solo) eventsOf() []byte {
+	s.t.Helper()
+	return s.asks("GET", "/api/v1/events?limit=1000", s.token, "").body
+}
+
+// handedOver is the id of a message, as the service was given it.
+func handedOver(t *testing.T, body []byte) string {
+	t.Helper()
+	var message struct {
+		Headers map[string]string `json:"headers"`
+		Args    map[string]string `json:"custom_args"`
+	}
+	if err := json.Unmarshal(body, &message); err != nil {
+		t.Fatal(err)
+	}
+	if id := message.Headers["X-Mailin-custom"]; id != "" {
+		return id
+	}
+	return message.Args["mail_id"]
+}
