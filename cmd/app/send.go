@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -117,8 +118,15 @@ func send(ctx context.Context, inv *invocation, f sendFlags, paths []string) err
 		}
 		defer unlock()
 	}
+	if inv.getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	}
 	return r.run(ctx, input)
 }
+
+// gcPercent lets the heap grow to so much more than what is in use. What is in use
+// is a little for each file, so that many files shall not take twice that.
+const gcPercent = 40
 
 const patienceHelp = "how long to try again while nothing moves; before the server's first answer 10s, unless this is given"
 

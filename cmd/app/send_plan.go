@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"mime"
 	"os"
 	"path"
 	"path/filepath"
@@ -26,13 +25,12 @@ type sendPlan struct {
 	empty   []string         // folders with nothing in them
 	roots   []string         // absolute, as given
 	closers []*os.Root
-	media   map[string]string // types by the endings of names
 }
 
 // planSend looks at everything below paths. Links are followed only where they
 // stay inside the folder that was given.
 func planSend(ctx context.Context, paths []string, all bool) (*sendPlan, error) {
-	p := &sendPlan{media: map[string]string{}}
+	p := &sendPlan{}
 	taken := map[string]string{}
 	for _, given := range paths {
 		abs, err := filepath.Abs(given)
@@ -243,22 +241,8 @@ func (w *walk) file(at place, info fs.FileInfo) {
 		return
 	}
 	w.plan.sources = append(w.plan.sources, &client.Source{
-		Path: at.as, Size: info.Size(), Modified: info.ModTime(), Type: w.plan.mediaOf(at.as), Open: at.open,
+		Path: at.as, Size: info.Size(), Modified: info.ModTime(), Open: at.open,
 	})
-}
-
-// mediaOf is the type that the ending of a name means, empty if unknown; the same
-// text for all files of it.
-func (p *sendPlan) mediaOf(name string) string {
-	ending := path.Ext(name)
-	media, known := p.media[ending]
-	if !known {
-		media, _, _ = mime.ParseMediaType(mime.TypeByExtension(ending))
-		if len(p.media) < 1000 {
-			p.media[strings.Clone(ending)] = media
-		}
-	}
-	return media
 }
 
 func (w *walk) leave(as string, err error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/lenzeye/lenzeye/internal/api"
@@ -58,7 +57,7 @@ func (r *sendRound) declareBatch(ctx context.Context, batch []*Source) (stand []
 		return nil, nil, fmt.Errorf("declare files: %d asked, %d answered", len(batch), len(d.Files)+len(d.Errors))
 	}
 	for _, f := range d.Files {
-		if f.Index < 0 || f.Index >= len(batch) || f.PartCount < 0 || f.PartCount > math.MaxInt32 || f.PartCount > 0 && f.PartSize <= 0 || f.Size != batch[f.Index].Size {
+		if f.Index < 0 || f.Index >= len(batch) || f.PartCount < 0 || (f.PartCount == 0) != (f.Size == 0) || f.PartCount > 0 && f.PartSize <= 0 || f.Size != batch[f.Index].Size {
 			return nil, nil, errors.New("declare files: the answer does not fit what was asked")
 		}
 		stand = append(stand, declaredFrom(batch[f.Index], f.File))

@@ -149,12 +149,12 @@ func (r *sendRound) pieces(files []declared) iter.Seq[piece] {
 	return func(yield func(piece) bool) {
 		for i, d := range files {
 			files[i] = declared{}
-			w := &work{declared: d, left: max(1, int(d.parts))}
+			w := newWork(d)
 			r.mu.Lock()
 			r.flying[w] = true
 			r.mu.Unlock()
-			r.Watch.Began(d.src.Path, d.size)
-			for n := min(1, int(d.parts)); n <= int(d.parts); n++ {
+			r.Watch.Began(w.src.Path, w.size)
+			for n := min(1, w.parts); n <= w.parts; n++ {
 				if !yield(piece{w, n}) {
 					return
 				}

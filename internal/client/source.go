@@ -2,11 +2,15 @@ package client
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"mime"
 	"os"
+	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +22,6 @@ type Source struct {
 	Path     string // in the transfer
 	Size     int64
 	Modified time.Time
-	Type     string
 	// Open opens the file of Path, again for every look at it; one function may
 	// serve many sources. It must not wait, as for the other end of a pipe.
 	Open func(path string) (*os.File, error)
@@ -26,7 +29,8 @@ type Source struct {
 
 // declaration is the source as it is declared.
 func (s *Source) declaration() api.NewFile {
-	n := api.NewFile{Path: s.Path, Size: api.Size(s.Size), Type: s.Type}
+	media, _, _ := mime.ParseMediaType(mime.TypeByExtension(path.Ext(s.Path))) // unknown is empty
+	n := api.NewFile{Path: s.Path, Size: api.Size(s.Size), Type: media}
 	if y := s.Modified.Year(); !s.Modified.IsZero() && y > 1 && y < 9999 {
 		n.Modified = api.TimeOf(&s.Modified)
 	}
@@ -81,35 +85,73 @@ func (s *Source) Compare(ctx context.Context, f api.File) error {
 }
 
 // declared is a source that stands in the transfer and waits for its turn. There
-// can be very many of them.
+// can be very many of them, so what few need is apart.
 type declared struct {
-	src      *Source
-	id       string
-	size     int64 // as declared; that of the source follows the file
+	src  *Source
+	more *standing // nil: one part or none, and crc and the three below say all
+	uuid [16]byte  // the file's id, unless more has it
+	crc  api.CRC32
+
+	hasCRC, all, damaged bool
+}
+
+// standing is what the server says of a file.
+type standing struct {
+	id       string // where it is no UUID
 	partSize int64
+	parts    int
 	received [][2]int // runs of recorded parts, unless all are
-	parts    int32
-	crc      api.CRC32 // of the whole, if hasCRC
-	hasCRC   bool
+	crc      api.CRC32
+	hasCRC   bool // crc is that of the whole
 	all      bool // every part is recorded
 	damaged  bool
 }
 
 func declaredFrom(src *Source, f api.File) declared {
-	d := declared{src: src, id: f.ID, size: f.Size, partSize: f.PartSize, parts: int32(f.PartCount),
-		all: f.State == "stored" || f.State == "sealing", damaged: f.State == "damaged"}
-	if !d.all {
-		d.received = f.Received
-	}
+	m := standing{partSize: f.PartSize, parts: f.PartCount, all: f.State == "stored" || f.State == "sealing", damaged: f.State == "damaged"}
 	if f.State == "stored" && f.CRC32 != nil {
-		d.crc, d.hasCRC = *f.CRC32, true
+		m.crc, m.hasCRC = *f.CRC32, true
+	}
+	if !m.all {
+		m.received = f.Received
+	}
+	d := declared{src: src, crc: m.crc, hasCRC: m.hasCRC, all: m.all, damaged: m.damaged}
+	text := strings.ReplaceAll(f.ID, "-", "")
+	if n, err := hex.Decode(d.uuid[:], []byte(text)[:min(len(text), 32)]); err != nil || n != 16 || d.id() != f.ID {
+		m.id = f.ID
+	}
+	if m.id != "" || m.parts > 1 || len(m.received) > 0 {
+		d.more = &m
 	}
 	return d
 }
 
+func (d *declared) id() string {
+	if d.more != nil && d.more.id != "" {
+		return d.more.id
+	}
+	text := hex.EncodeToString(d.uuid[:])
+	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
+}
+
+// stands is the file's standing also where it was not kept apart.
+func (d *declared) stands() standing {
+	if d.more != nil {
+		return *d.more
+	}
+	parts := 1
+	if d.src.Size == 0 {
+		parts = 0
+	}
+	return standing{partSize: d.src.Size, parts: parts, crc: d.crc, hasCRC: d.hasCRC, all: d.all, damaged: d.damaged}
+}
+
 // work is a source on its way.
 type work struct {
-	declared
+	standing
+	src  *Source
+	id   string
+	size int64 // as declared; that of the source follows the file
 
 	mu     sync.Mutex
 	opened bool
@@ -120,8 +162,14 @@ type work struct {
 	acked  int64             // bytes that the server holds
 }
 
+func newWork(d declared) *work {
+	w := &work{standing: d.stands(), src: d.src, id: d.id(), size: d.src.Size}
+	w.left = max(1, w.parts)
+	return w
+}
+
 // recorded tells whether the server says that it holds a part.
-func (d *declared) recorded(n int) bool {
+func (d *standing) recorded(n int) bool {
 	if d.all {
 		return true
 	}
@@ -134,7 +182,7 @@ func (d *declared) recorded(n int) bool {
 }
 
 // wasSent tells whether somebody had sent of the file when it was declared.
-func (d *declared) wasSent() bool { return d.all || d.damaged || len(d.received) > 0 }
+func (d *standing) wasSent() bool { return d.all || d.damaged || len(d.received) > 0 }
 
 // section is the n-th part of the open file.
 func (w *work) section(n int) *io.SectionReader {

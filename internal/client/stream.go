@@ -27,7 +27,7 @@ func (s *Sending) Stream(ctx context.Context, src *Source, r io.Reader, spool *o
 	if len(round.failed) > 0 {
 		return round.failed[0].Err
 	}
-	w := &files[0]
+	w := newWork(files[0])
 	s.Watch.Began(src.Path, src.Size)
 	defer s.Watch.Ended(src.Path)
 	if err := s.streamParts(ctx, w, r, spool); err != nil {
@@ -40,9 +40,9 @@ func (s *Sending) Stream(ctx context.Context, src *Source, r io.Reader, spool *o
 	return nil
 }
 
-func (s *Sending) streamParts(ctx context.Context, w *declared, r io.Reader, spool *os.File) error {
+func (s *Sending) streamParts(ctx context.Context, w *work, r io.Reader, spool *os.File) error {
 	left := w.size
-	for n := 1; n <= int(w.parts); n++ {
+	for n := 1; n <= w.parts; n++ {
 		size := min(left, w.partSize)
 		if _, err := spool.Seek(0, io.SeekStart); err != nil {
 			return &LocalError{err}
