@@ -34,6 +34,7 @@ type env struct {
 	fault  *fault
 	store  *blob.Store
 	db     *db.DB
+	dbPath string
 	log    *logBuffer
 	mails  *mailbox
 	// document is held to every JSON answer that do gets.
@@ -55,14 +56,21 @@ const testRing = "1:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d
 // newEnv makes a server; change may alter its options.
 func newEnv(t *testing.T, change func(*Options)) *env {
 	t.Helper()
+	return newEnvOver(t, nil, change)
+}
+
+// newEnvOver makes a server over a store, or one in memory that can fail if nil.
+func newEnvOver(t *testing.T, store *blob.Store, change func(*Options)) *env {
+	t.Helper()
 	e := &env{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Millisecond)}, fault: &fault{}, log: &logBuffer{}, mails: &mailbox{}}
 	ring, err := seal.ParseRing(testRing)
 	e.must(err)
 	words, err := catalog.Load()
 	e.must(err)
 	log := slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	d := testenv.Open(t, testenv.Database(t, db.EngineSQLite))
-	e.db = d
+	at := testenv.Database(t, db.EngineSQLite)
+	d := testenv.Open(t, at)
+	e.db, e.dbPath = d, at.Path
 	accounts := account.New(account.Options{
 		DB: d, Now: e.clock.time, Log: log,
 		Ring: func(context.Context, uint32) (*seal.Ring, error) { return ring, nil },
@@ -76,7 +84,9 @@ func newEnv(t *testing.T, change func(*Options)) *env {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	e.must(err)
 	e.base = "http://" + l.Addr().String()
-	e.store = blob.OpenMem(blob.MemOptions{}).WithFaults(e.fault.strike)
+	if e.store = store; store == nil {
+		e.store = blob.OpenMem(blob.MemOptions{}).WithFaults(e.fault.strike)
+	}
 	transfers := transfer.New(transfer.Options{
 		DB: d, Blobs: e.store, Accounts: accounts, Mail: outbox,
 		Settings: transfer.Settings{PublicURL: e.base}, Now: e.clock.time, Log: log,
