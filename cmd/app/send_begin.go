@@ -94,7 +94,7 @@ func isBelow(paths map[string]bool, name string) bool {
 }
 
 func (r *sendRun) takeOut(ctx context.Context, f api.File) error {
-	r.say("%s: an earlier run sent of it, and it is not among the files now: taken out", f.Path)
+	r.say("%s: an earlier run began it, and it is not among the files now: taken out", f.Path)
 	if err := r.upload.DeleteFile(ctx, f.ID); err != nil && !client.IsCode(err, api.NotFound) {
 		return err
 	}

@@ -101,7 +101,8 @@ func sendBoth(ctx context.Context, p plan, s *server, what string, sizes []int64
 	figure(what+": app send", rate(ours), "")
 	figure(what+": of the bare client's", fmt.Sprintf("%.0f %%", 100*bare.time.Seconds()/ours.time.Seconds()), "80 %")
 	figure(what+": peak memory of app send", fmt.Sprintf("%.1f MiB", ours.peak), "64 MiB")
-	return nil
+	return errors.Join(p.hold(what+": of the bare client's", bare.time.Seconds() >= 0.8*ours.time.Seconds()),
+		p.hold(what+": peak memory of app send", ours.peak <= 64))
 }
 
 // spent is what the runs of a command took together, and their peak memory in

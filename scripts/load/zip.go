@@ -65,7 +65,7 @@ func benchZIP(ctx context.Context, p plan) error {
 	figure("throughput of ten at once", fmt.Sprintf("%.0f MiB/s", float64(bytes)/mib/took.Seconds()), "")
 	figure("resident memory idle", fmt.Sprintf("%.1f MiB", idle), "")
 	figure("peak memory of ten at once, above idle", fmt.Sprintf("%.1f MiB", peak-idle), "64 MiB")
-	return nil
+	return errors.Join(p.hold("first byte of a ZIP", first <= 200*time.Millisecond), p.hold("peak memory of ten at once", peak-idle <= 64))
 }
 
 // shareMany sends many small files and gives what it takes to fetch their ZIP.
