@@ -21,6 +21,8 @@ const (
 	keptGivenUp  = 1000             // hints that were given up, before further ones are only logged
 	outerLimit   = 24 * time.Hour   // asynq's own deadlines; ours come long before
 	enqueuePool  = 10               // connections that give hints
+	probeKey     = "lenzeye:probe"  // what a check writes
+	probeAge     = 10 * time.Second // and how long that stays
 	lookEvery    = 15 * time.Second // how often a queue that works counts what waits
 )
 
@@ -219,7 +221,12 @@ func (r *redisQueue) measure(ctx context.Context) (waiting map[string]int, archi
 }
 
 func (r *redisQueue) check(ctx context.Context) error {
-	if err := r.client.Ping(ctx).Err(); err != nil {
+	// It writes, since a Redis that is full, or only a replica, answers PING.
+	err := r.client.Set(ctx, probeKey, "1", probeAge).Err()
+	if err != nil && isFull(err) {
+		return fmt.Errorf("%w: Redis: %v", ErrFull, err)
+	}
+	if err != nil {
 		return fmt.Errorf("ask Redis: %w", login(err))
 	}
 	return nil

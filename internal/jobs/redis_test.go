@@ -177,6 +177,9 @@ func TestFullRedisDelaysOnly(t *testing.T) {
 	if err := gives.Enqueue(t.Context(), jobs.Hint{Kind: kind, ID: "lost"}); !errors.Is(err, jobs.ErrFull) {
 		t.Fatalf("hint to a full Redis: %v", err)
 	}
+	if err := gives.Check(t.Context()); !errors.Is(err, jobs.ErrFull) {
+		t.Errorf("the check of a full Redis: %v", err)
+	}
 	run, ran := reporting()
 	works := shared(t, server.URL, jobs.Options{}, run)
 	start(t, works)
@@ -185,6 +188,9 @@ func TestFullRedisDelaysOnly(t *testing.T) {
 		t.Errorf("%s ran while Redis is full", id)
 	}
 	server.Call(t, "CONFIG SET maxmemory 0")
+	if err := gives.Check(t.Context()); err != nil {
+		t.Errorf("the check when there is room again: %v", err)
+	}
 	if id := receive(t, ran); id != "before" {
 		t.Errorf("then %s ran", id)
 	}
