@@ -10,6 +10,8 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
+	"html"
 	"io"
 	"math/big"
 	"net"
@@ -137,11 +139,42 @@ func TestMailWayOutFollowsTheSettings(t *testing.T) {
 						to = append(to, address)
 					}
 				}
+				if to[len(to)-1] == "anna@example.com" {
+					isReceipt(t, p.body)
+				}
 			}
 			if len(to) != 2 || to[0] == to[1] {
 				t.Errorf("to %v", to)
 			}
 		})
+	}
+}
+
+// isReceipt holds the sender's message to the seed's files: how many, how much
+// and which, in text and in HTML.
+func isReceipt(t *testing.T, body []byte) {
+	t.Helper()
+	var message struct {
+		Text    string                   `json:"textContent"`
+		HTML    string                   `json:"htmlContent"`
+		Content []struct{ Value string } `json:"content"`
+	}
+	if err := json.Unmarshal(body, &message); err != nil {
+		t.Fatal(err)
+	}
+	said := []string{message.Text, message.HTML}
+	if len(message.Content) == 2 {
+		said = []string{message.Content[0].Value, message.Content[1].Value}
+	}
+	var bytes int
+	for _, content := range demoFiles() {
+		bytes += len(content)
+	}
+	for _, text := range said {
+		says(t, text, fmt.Sprintf("%d files, %.1f kB", len(demoFiles()), float64(bytes)/1000))
+		for path := range demoFiles() {
+			says(t, text, html.EscapeString(path))
+		}
 	}
 }
 
