@@ -98,6 +98,9 @@ func newAsset(name string, data []byte) (asset, error) {
 	if media == "" {
 		return asset{}, fmt.Errorf("static file %s: its type is not known", name)
 	}
+	if path.Ext(name) == ".js" {
+		data = slim(data)
+	}
 	var packed bytes.Buffer
 	z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
 	if err != nil {

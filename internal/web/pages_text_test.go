@@ -94,7 +94,7 @@ func TestEveryTextThatPagesUseExists(t *testing.T) {
 		t.Errorf("only %d keys were found in the sources", len(used))
 	}
 	// Keys that are put together from a state or a code.
-	made := regexp.MustCompile(`^(error\.|problem\.|send\.row\.|login\.error\.|studio\.error\.|studio\.field\.|transfers\.show_|links\.state_|links\.about_|transfers\.(complete|aborted|expired|deleted)$|transfer\.share_|mail\.)`)
+	made := regexp.MustCompile(`^(error\.|problem\.|send\.(row|said|why)\.|send\.(battery|metered)$|login\.error\.|studio\.error\.|studio\.field\.|transfers\.show_|links\.state_|links\.about_|transfers\.(complete|aborted|expired|deleted)$|transfer\.share_|mail\.)`)
 	for _, prefix := range []string{"send.", "fetch.", "login.", "upload.", "download.", "home.", "signin.", "nav.", "usage.", "transfers.", "transfer.", "studio.", "studio_page.", "links.", "settings.", "welcome."} {
 		for key := range texts.Messages(prefix) {
 			base := strings.TrimSuffix(strings.TrimSuffix(key, ".one"), ".other")
@@ -142,6 +142,39 @@ func TestTemplatesAreQuietAboutStyle(t *testing.T) {
 		if strings.Contains(source, "//cdn") || strings.Contains(source, "@import") || strings.Contains(source, "eval(") {
 			t.Errorf("%s loads or runs what is not its own", name)
 		}
+	}
+}
+
+// TestScriptsAreServedWithoutTheirComments holds what is left to the source: every
+// line that is no comment as a whole stays, where it was.
+func TestScriptsAreServedWithoutTheirComments(t *testing.T) {
+	t.Parallel()
+	const source = "// A.\nlet a = 1; // stays\n  /** @type {x} */\n\t/** @type {y} */ let b = `//c`;\n/**\n * D\n */\nlet e = a / b;\n"
+	const want = "\nlet a = 1; // stays\n\n\t/** @type {y} */ let b = `//c`;\n\n\n\nlet e = a / b;\n"
+	if got := string(slim([]byte(source))); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for name, source := range sources(t, staticFiles, "static/js/*.js") {
+		got := string(slim([]byte(source)))
+		if strings.Count(got, "\n") != strings.Count(source, "\n") {
+			t.Errorf("%s lost lines", name)
+		}
+		if strings.Contains(got, "\n * ") || strings.HasPrefix(strings.TrimSpace(got), "//") {
+			t.Errorf("%s keeps comments", name)
+		}
+		checkScript(t, name, got)
+	}
+}
+
+// checkScript lets node read a module without running it.
+func checkScript(t *testing.T, name, source string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "module.mjs")
+	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "node", "--check", file).CombinedOutput(); err != nil {
+		t.Errorf("%s as served: %v\n%s", name, err, out)
 	}
 }
 
