@@ -3,67 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NoAnswer } from "../static/js/api.js";
-import { Unreadable } from "../static/js/checksums.js";
-import { crcOfBlob } from "../static/js/crc32.js";
-import { Sender } from "../static/js/sender.js";
-import { Store } from "../static/js/store.js";
+import { DAY, details, file, interrupted, open } from "./page.js";
 import { PART, TinyServer, refuse } from "./server.js";
-
-const DAY = Date.UTC(2026, 5, 14);
-
-function file(path, text, lastModified = DAY) {
-  return { path, file: new File([text], path, { lastModified }) };
-}
-
-/** Sleeps that take no time, but let others run. */
-class Quick {
-  sleeps = [];
-  async sleep(ms) {
-    this.sleeps.push(ms);
-    await new Promise(setImmediate);
-  }
-  wake() {}
-}
-
-const checksums = {
-  of: async (blob, from, to) => {
-    try {
-      return await crcOfBlob(blob, from, to);
-    } catch (error) {
-      throw new Unreadable(String(error));
-    }
-  },
-};
-
-/** One page, as a reload makes a new one on the same storage. */
-function open(server, kept = new Map()) {
-  const storage = { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => kept.set(k, v), removeItem: (k) => kept.delete(k) };
-  const patience = new Quick();
-  const watchers = new Set();
-  const sender = new Sender({
-    slug: "demo", store: new Store("demo", () => storage), wire: server.wire, checksums, patience,
-    changed: () => watchers.forEach((watch) => watch()),
-  });
-  /** Resolves when the sending is in one of the phases. */
-  const reach = (...phases) => new Promise((resolve) => {
-    const watch = () => {
-      if (!phases.includes(sender.phase)) return;
-      watchers.delete(watch);
-      resolve(sender.phase);
-    };
-    watchers.add(watch);
-    watch();
-  });
-  return { sender, patience, kept, reach };
-}
-
-const details = { sender_email: "a@example.com" };
 
 test("files of every size arrive, and the transfer is closed", async () => {
   const server = new TinyServer();
   const { sender, reach } = open(server);
   const sizes = [0, 1, PART - 1, PART, PART + 1, 7 * PART + 3];
-  sender.add(sizes.map((n) => file(`d/${n}.bin`, "x".repeat(n))));
+  await sender.add(sizes.map((n) => file(`d/${n}.bin`, "x".repeat(n))));
   await sender.start(details);
   assert.equal(await reach("done", "ended", "stuck"), "done");
   for (const n of sizes) assert.equal(server.content(`d/${n}.bin`), "x".repeat(n));
@@ -74,7 +21,7 @@ test("files of every size arrive, and the transfer is closed", async () => {
 test("declares go in batches of a thousand", async () => {
   const server = new TinyServer();
   const { sender, reach } = open(server);
-  sender.add(Array.from({ length: 2500 }, (_, i) => file(`${i}.jpg`, "")));
+  await sender.add(Array.from({ length: 2500 }, (_, i) => file(`${i}.jpg`, "")));
   await sender.start(details);
   await reach("done");
   assert.equal(server.log.filter((line) => /^POST .*files$/.test(line)).length, 3);
@@ -92,7 +39,7 @@ test("broken connections, busy servers and lost answers cost nothing but time", 
     }
     return undefined;
   };
-  sender.add([file("film.mov", "abcdefghij".repeat(9)), file("a.jpg", "one"), file("b.jpg", "two")]);
+  await sender.add([file("film.mov", "abcdefghij".repeat(9)), file("a.jpg", "one"), file("b.jpg", "two")]);
   await sender.start(details);
   assert.equal(await reach("done", "ended", "stuck"), "done");
   assert.equal(server.transfers.size, 1, "a lost start must not make a second transfer");
@@ -100,27 +47,14 @@ test("broken connections, busy servers and lost answers cost nothing but time", 
   assert.ok(patience.sleeps.some((ms) => ms >= 3000 && ms <= 3600), "Retry-After is heeded");
 });
 
-/** Sends until some parts of film.mov are there, then the page is gone. */
-async function interrupted(server, kept, text) {
-  let puts = 0;
-  server.fault = (name) => (name.startsWith("PUT") && ++puts > 4 ? new Promise(() => {}) : undefined);
-  const { sender } = open(server, kept);
-  sender.add([file("film.mov", text), file("small.jpg", "small")]);
-  await sender.start(details);
-  const arrived = () => (server.transfer ? server.files().reduce((n, f) => n + f.parts.size, 0) : 0);
-  while (puts <= 4 || arrived() < 4) await new Promise(setImmediate);
-  server.fault = () => {};
-  server.log.length = 0;
-}
-
 test("after a reload the same files go on, and nothing acknowledged is sent again", async () => {
   const server = new TinyServer(), kept = new Map(), text = "0123456789".repeat(8);
   await interrupted(server, kept, text);
   const before = new Set(server.files().flatMap((f) => [...f.parts.keys()].map((n) => `${f.id}/parts/${n}`)));
   assert.ok(before.size >= 3);
-  const { sender, reach } = open(server, kept);
-  assert.equal(await sender.recall(), "receiving");
-  sender.add([file("film.mov", text), file("small.jpg", "small")]);
+  const { sender, reach, recall } = open(server, kept);
+  assert.equal(await recall(), "receiving");
+  await sender.add([file("film.mov", text), file("small.jpg", "small")]);
   await sender.start({});
   assert.equal(await reach("done", "ended", "stuck"), "done");
   const again = server.log.filter((line) => line.startsWith("PUT")).map((line) => line.slice("PUT /files/".length));
@@ -132,9 +66,9 @@ test("after a reload the same files go on, and nothing acknowledged is sent agai
 test("other bytes under equal path, size and date are never joined with the old ones", async () => {
   const server = new TinyServer(), kept = new Map();
   await interrupted(server, kept, "a".repeat(80));
-  const { sender, reach } = open(server, kept);
-  await sender.recall();
-  sender.add([file("film.mov", "b".repeat(80)), file("small.jpg", "SMALL")]);
+  const { sender, reach, recall } = open(server, kept);
+  await recall();
+  await sender.add([file("film.mov", "b".repeat(80)), file("small.jpg", "SMALL")]);
   await sender.start({});
   assert.equal(await reach("done", "ended", "stuck"), "done");
   assert.equal(server.content("film.mov"), "b".repeat(80));
@@ -145,7 +79,7 @@ test("other bytes under equal path, size and date are never joined with the old 
 test("a part that conflicts makes the file new as a whole", async () => {
   const server = new TinyServer();
   const { sender, reach } = open(server);
-  sender.add([file("film.mov", "z".repeat(50))]);
+  await sender.add([file("film.mov", "z".repeat(50))]);
   let once = true;
   server.fault = (name) => {
     if (!once || !name.startsWith("PUT")) return;
@@ -160,9 +94,9 @@ test("a part that conflicts makes the file new as a whole", async () => {
 test("another version under a taken path is asked about, and replaced only then", async () => {
   const server = new TinyServer(), kept = new Map();
   await interrupted(server, kept, "a".repeat(80));
-  const { sender, reach } = open(server, kept);
-  await sender.recall();
-  sender.add([file("film.mov", "new version"), file("small.jpg", "small")]);
+  const { sender, reach, recall } = open(server, kept);
+  await recall();
+  await sender.add([file("film.mov", "new version"), file("small.jpg", "small")]);
   await sender.start({});
   assert.equal(await reach("done", "ended", "stuck"), "stuck");
   assert.deepEqual(sender.failed().map((item) => item.reason), ["path_taken"]);
@@ -175,9 +109,8 @@ test("files that are refused or unreadable are named and do not stop the rest", 
   const server = new TinyServer();
   const { sender, reach } = open(server);
   const gone = file("gone.jpg", "12345");
-  gone.file.slice = () => ({ size: 5, slice: () => ({ arrayBuffer: () => Promise.reject(new DOMException("", "NotReadableError")) }),
-    arrayBuffer: () => Promise.reject(new NoAnswer("upload failed")) });
-  sender.add([file("refused.jpg", "x"), gone, { path: "folder/locked" }, file("bad//name", "x"), file("good.jpg", "good")]);
+  gone.file.slice = () => ({ arrayBuffer: () => Promise.reject(new DOMException("", "NotReadableError")) });
+  await sender.add([file("refused.jpg", "x"), gone, { path: "folder/locked" }, file("bad//name", "x"), file("good.jpg", "good")]);
   await sender.start(details);
   assert.equal(await reach("done", "ended", "stuck"), "stuck");
   assert.deepEqual(sender.failed().map((item) => [item.path, item.reason]),
@@ -185,7 +118,7 @@ test("files that are refused or unreadable are named and do not stop the rest", 
   assert.equal(server.content("good.jpg"), "good");
 
   // Chosen again with another date, the file is sent in place of its own beginning.
-  sender.add([file("gone.jpg", "67890!", DAY + 1000)]);
+  await sender.add([file("gone.jpg", "67890!", DAY + 1000)]);
   assert.equal(await reach("done", "ended", "stuck"), "stuck");
   assert.equal(server.content("gone.jpg"), "67890!");
   await sender.finishWithout();
@@ -196,20 +129,20 @@ test("files that are refused or unreadable are named and do not stop the rest", 
 test("files of the last time that are not chosen again are told, and left out on demand", async () => {
   const server = new TinyServer(), kept = new Map();
   await interrupted(server, kept, "a".repeat(80));
-  const { sender, reach } = open(server, kept);
-  await sender.recall();
-  sender.add([file("small.jpg", "small")]);
+  const { sender, reach, recall } = open(server, kept);
+  await recall();
+  await sender.add([file("small.jpg", "small")]);
   await sender.start({});
   assert.equal(await reach("done", "ended", "stuck"), "stuck");
-  assert.equal(sender.missing, 1);
+  assert.deepEqual(sender.missing, { count: 1, names: ["film.mov"] });
   await sender.finishWithout();
   assert.equal(sender.phase, "done");
   assert.deepEqual(server.files().map((f) => f.path), ["small.jpg"]);
 });
 
-test("one file chosen twice is one, two files of one name are two", () => {
+test("one file chosen twice is one, two files of one name are two", async () => {
   const { sender } = open(new TinyServer());
-  sender.add([file("a.jpg", "1"), file("a.jpg", "1"), file("a.jpg", "22"), file("e\u0301.jpg", "3"), file("\u00e9.jpg", "3")]);
+  await sender.add([file("a.jpg", "1"), file("a.jpg", "1"), file("a.jpg", "22"), file("e\u0301.jpg", "3"), file("\u00e9.jpg", "3")]);
   assert.deepEqual(sender.items.map((item) => item.path), ["a.jpg", "a (2).jpg", "e\u0301.jpg"]);
   assert.deepEqual(sender.renamed, [{ from: "a.jpg", to: "a (2).jpg" }]);
 });
@@ -217,7 +150,7 @@ test("one file chosen twice is one, two files of one name are two", () => {
 test("a pause holds, and going on finishes", async () => {
   const server = new TinyServer();
   const { sender, reach } = open(server);
-  sender.add([file("film.mov", "p".repeat(200))]);
+  await sender.add([file("film.mov", "p".repeat(200))]);
   let puts = 0;
   server.fault = (name) => {
     if (name.startsWith("PUT") && ++puts === 3) sender.pause();
@@ -236,7 +169,7 @@ test("a pause holds, and going on finishes", async () => {
 test("a quota that is full holds the sending instead of ending it", async () => {
   const server = new TinyServer();
   const { sender, reach } = open(server);
-  sender.add([file("film.mov", "q".repeat(60))]);
+  await sender.add([file("film.mov", "q".repeat(60))]);
   let full = true;
   server.fault = (name) => (full && name.startsWith("PUT") ? refuse(413, "quota_exceeded", { bytes_left: 5 }) : undefined);
   await sender.start(details);
@@ -251,7 +184,7 @@ test("a quota that is full holds the sending instead of ending it", async () => 
 test("a refused start leaves the form to be corrected, an ended transfer ends the page", async () => {
   const server = new TinyServer();
   const { sender, reach } = open(server);
-  sender.add([file("a.jpg", "a")]);
+  await sender.add([file("a.jpg", "a")]);
   server.fault = (name) => (name.startsWith("POST /u/") ? refuse(422, "email_invalid") : undefined);
   await assert.rejects(sender.start(details), { code: "email_invalid" });
   assert.equal(sender.phase, "choosing");
@@ -264,15 +197,15 @@ test("a refused start leaves the form to be corrected, an ended transfer ends th
 test("a finished transfer shows its link and code again, one that is gone is forgotten", async () => {
   const server = new TinyServer(), kept = new Map();
   const first = open(server, kept);
-  first.sender.add([file("a.jpg", "a")]);
+  await first.sender.add([file("a.jpg", "a")]);
   await first.sender.start(details);
   await first.reach("done");
   const again = open(server, kept);
-  assert.equal(await again.sender.recall(), "complete");
+  assert.equal(await again.recall(), "complete");
   assert.equal(again.sender.done.share.code, "K7QM-2XW9");
   server.transfers.clear();
   const gone = open(server, kept);
-  assert.equal(await gone.sender.recall(), "gone");
+  assert.equal(await gone.recall(), "gone");
   assert.equal(kept.size, 0);
-  assert.equal(await open(server, kept).sender.recall(), "none");
+  assert.equal(await open(server, kept).recall(), "none");
 });

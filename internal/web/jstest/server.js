@@ -16,7 +16,7 @@ export class TinyServer {
   wire = {
     call: (method, path, { json, key } = {}) => this.#answer(`${method} ${path.replace(/\?.*/, "")}`, () => this.#route(method, path, json, key)),
     putPart: (id, number, blob, { signal, moved }) => this.#answer(`PUT /files/${id}/parts/${number}`, async () => {
-      const data = new Uint8Array(await blob.arrayBuffer());
+      const data = await bytesOf(blob);
       moved(data.length);
       return this.#put(id, number, data);
     }, signal),
@@ -53,12 +53,20 @@ export class TinyServer {
       if (method === "POST" && what === "files") return this.#declare(transfer, json.files);
       if (method === "POST" && what === "complete") return this.#complete(transfer);
       if (what === "files") return { files: [...transfer.files.values()].map(shown), next_cursor: null };
+      if (method === "DELETE") {
+        if (transfer.state === "complete") refuse(409, "transfer_ended");
+        transfer.state = "aborted";
+        return null;
+      }
       const all = [...transfer.files.values()];
       return { id, state: transfer.state, sender_email: "a@example.com", files: { total: all.length, stored: all.filter((f) => f.state === "stored").length },
         bytes: { declared: 0, received: 0 } };
     }
     const [transfer, file] = this.#find(id);
-    if (method === "DELETE") return transfer.files.delete(file.id) && null;
+    if (method === "DELETE") {
+      if (transfer.state !== "receiving") refuse(409, "transfer_ended");
+      return transfer.files.delete(file.id) && null;
+    }
     if (what === "parts") {
       return { parts: [...file.parts].map(([number, data]) => ({ number, size: data.length, crc32: crcText(crc32(data)) })), next_cursor: null };
     }
@@ -85,6 +93,7 @@ export class TinyServer {
         errors.push({ index, path, code: "path_taken", file: shown(file) });
         return;
       }
+      if (wanted.some((other) => other.path.includes("shapeless"))) refuse(400, "json_invalid");
       if (path.includes("refused")) {
         errors.push({ index, path, code: "file_too_large", max_file_bytes: 1 });
         return;
@@ -119,6 +128,15 @@ export class TinyServer {
   #find(id) {
     for (const transfer of this.transfers.values()) if (transfer.files.has(id)) return [transfer, transfer.files.get(id)];
     return refuse(404, "not_found");
+  }
+}
+
+/** What cannot be read breaks its request just as a network does. */
+async function bytesOf(blob) {
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch (error) {
+    throw new NoAnswer(String(error));
   }
 }
 

@@ -5,12 +5,12 @@ import { readCode, tidyCode } from "../static/js/codes.js";
 import { crc32, crcOfBlob, crcText } from "../static/js/crc32.js";
 import { FileTree } from "../static/js/filetree.js";
 import { Meter } from "../static/js/meter.js";
-import { freePath, pathAllowed, pathKey, splitName, splitPath } from "../static/js/names.js";
-import { Parts, contains } from "../static/js/parts.js";
+import { FreeNames, pathAllowed, pathKey, splitName, splitPath } from "../static/js/names.js";
+import { Parts } from "../static/js/parts.js";
 import { Patience, pause } from "../static/js/patience.js";
 import { Store, fragment, newKey, readFragment } from "../static/js/store.js";
 import { figures, translator } from "../static/js/text.js";
-import { fromDrop, fromInput } from "../static/js/walk.js";
+import { fromInput, fromTransfer } from "../static/js/walk.js";
 
 const bytes = (text) => new TextEncoder().encode(text);
 
@@ -68,8 +68,9 @@ test("names are split, compared and freed", () => {
   assert.deepEqual(splitPath("c.jpg"), ["", "c.jpg"]);
   assert.equal(pathKey("e\u0301.jpg"), pathKey("\u00e9.jpg"));
   const taken = new Set(["d/a (2).jpg", "d/a (3).jpg"]);
-  assert.equal(freePath("d/a.jpg", (key) => taken.has(key)), "d/a (4).jpg");
-  assert.equal(freePath("a", () => false), "a (2)");
+  const names = new FreeNames();
+  assert.equal(names.find("d/a.jpg", (key) => taken.has(key)), "d/a (4).jpg");
+  assert.equal(names.find("a", () => false), "a (2)");
 });
 
 test("parts are handed out once each, and again when given back", () => {
@@ -78,16 +79,13 @@ test("parts are handed out once each, and again when given back", () => {
   const taken = [];
   for (let n; (n = parts.take()) !== null;) taken.push(n);
   assert.deepEqual(taken, [3, 4, 6, 7, 8]);
-  assert.equal(parts.waiting, false);
   parts.giveBack(6);
-  assert.equal(parts.waiting, true);
   assert.equal(parts.take(), 6);
   assert.equal(parts.take(), null);
   for (let i = 0; i < 5; i++) parts.acknowledge();
   assert.equal(parts.left, 0);
   assert.equal(new Parts(0, []).take(), null);
   assert.equal(new Parts(3, [[1, 3]]).take(), null);
-  assert.ok(contains([[2, 4]], 4) && !contains([[2, 4]], 5));
 });
 
 test("waits double to half a minute, less a random half, and heed the server", () => {
@@ -141,31 +139,61 @@ test("figures read well", () => {
   assert.deepEqual([0, 8, 90, 1140, 7200, 90_000].map(f.duration), ["1 sec", "8 sec", "2 min", "19 min", "2 hr", "25 hr"]);
 });
 
-test("the meter forgets what is long ago", () => {
-  const meter = new Meter(10_000);
-  for (let at = 0; at <= 10_000; at += 1000) meter.note(1000, at);
-  assert.equal(meter.rate(10_000), 1100);
-  assert.equal(meter.rate(60_000), 0);
+test("the meter tells what was acknowledged lately, and is calm when parts come seldom", () => {
+  const meter = new Meter();
+  meter.begin(0);
+  for (let at = 1000; at <= 40_000; at += 1000) meter.note(1000, at);
+  assert.equal(meter.rate(40_000), 1000);
+  assert.equal(meter.rate(400_000), 0);
+  const slow = new Meter();
+  slow.begin(0);
+  for (let at = 25_000; at <= 100_000; at += 25_000) slow.note(10_000_000, at);
+  assert.equal(slow.rate(100_000), 400_000);
+  slow.begin(200_000);
+  assert.equal(slow.rate(200_000), 0, "a pause does not count");
 });
 
-test("the store keeps a sending, and says when it cannot", () => {
+/** Storage of one browser, for as many tabs as are opened on it. */
+function memory() {
   const kept = new Map();
-  const storage = { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => kept.set(k, v), removeItem: (k) => kept.delete(k) };
+  return { kept, storage: { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => kept.set(k, v), removeItem: (k) => kept.delete(k) } };
+}
+
+test("the store keeps sendings, and says when it cannot", () => {
+  const { kept, storage } = memory();
   const store = new Store("demo", () => storage);
-  assert.equal(store.read(), null);
-  store.write({ key: "k" });
-  assert.deepEqual(new Store("demo", () => storage).read(), { key: "k" });
-  assert.equal(new Store("other", () => storage).read(), null);
-  store.clear();
+  assert.equal(store.current, null);
+  store.save({ key: "k", since: 1 });
+  assert.equal(store.current, null, "nothing to go on with before the transfer is known");
+  assert.equal(new Store("demo", () => storage).begun.key, "k");
+  store.save({ key: "k", id: "t", token: "x", since: 1 });
+  assert.equal(store.begun, null);
+  assert.equal(new Store("demo", () => storage).current.id, "t");
+  assert.equal(new Store("other", () => storage).current, null);
+  store.remove({ key: "k", since: 1 });
   assert.equal(kept.size, 0);
   assert.ok(store.durable);
 
   const none = new Store("demo", () => { throw new DOMException("no", "SecurityError"); });
-  none.write({ key: "k" });
-  assert.deepEqual(none.read(), { key: "k" });
+  none.save({ key: "k", id: "t", token: "x", since: 1 });
+  assert.equal(none.current.id, "t");
   assert.ok(!none.durable);
-  kept.set("lenzeye.upload.demo", "{broken");
-  assert.equal(new Store("demo", () => storage).read(), null);
+  for (const broken of ["{broken", "{}", "[null, 1]"]) {
+    kept.set("lenzeye.upload.demo", broken);
+    assert.equal(new Store("demo", () => storage).current, null);
+  }
+});
+
+test("two tabs keep both of their sendings, and the oldest receipts go first", () => {
+  const { storage } = memory();
+  const one = new Store("demo", () => storage), two = new Store("demo", () => storage);
+  one.save({ key: "a", id: "ta", token: "x", since: 1 });
+  two.save({ key: "b", id: "tb", token: "y", since: 2 });
+  one.save({ key: "a", id: "ta", token: "x", since: 1, files: 3, bytes: 5 });
+  assert.deepEqual(two.list().map((kept) => kept.id), ["ta", "tb"]);
+  for (let i = 0; i < 40; i++) two.save({ key: `k${i}`, id: `t${i}`, token: "z", since: 3 + i, files: 1, bytes: 1, aside: true });
+  assert.equal(one.list().length, 30);
+  assert.equal(one.current.id, "tb", "what is unfinished is kept");
 });
 
 test("keys and fragments have the form that the interface wants", () => {
@@ -191,12 +219,12 @@ test("folders are walked to the end, and what cannot be opened is named", async 
     { kind: "file", getAsFile: () => new File(["y"], "lone.jpg") },
     { kind: "string" },
   ];
-  const found = await fromDrop({ items });
+  const { found } = await fromTransfer({ items });
   assert.deepEqual(found.map(({ path, file }) => [path, Boolean(file)]),
     [["Card/1.jpg", true], ["Card/gone.jpg", false], ["Card/Sub/2.jpg", true], ["lone.jpg", true]]);
   const picked = new File(["z"], "3.jpg");
   Object.defineProperty(picked, "webkitRelativePath", { value: "Trip/3.jpg" });
-  assert.deepEqual(fromInput([picked, new File([], "4.jpg")]).map(({ path }) => path), ["4.jpg", "Trip/3.jpg"]);
+  assert.deepEqual((await fromInput([picked, new File([], "4.jpg")])).map(({ path }) => path), ["4.jpg", "Trip/3.jpg"]);
 });
 
 test("the tree counts, opens and finds", () => {

@@ -47,6 +47,8 @@ export function setName(node, [stem, extension]) {
  * @param {string} done what to say then
  */
 export function wireCopying(done) {
+  /** When each button shows its own icon again. @type {WeakMap<Element, number>} */
+  const shown = new WeakMap();
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return undefined;
@@ -55,9 +57,10 @@ export function wireCopying(done) {
     if (!copied) return selectText(source);
     say(done);
     const use = button.querySelector("use");
-    const before = use.getAttribute("href");
-    use.setAttribute("href", before.replace(/#.*/, "#check"));
-    setTimeout(() => use.setAttribute("href", before), 2000);
+    button.dataset.icon ??= use.getAttribute("href");
+    use.setAttribute("href", button.dataset.icon.replace(/#.*/, "#check"));
+    clearTimeout(shown.get(button));
+    shown.set(button, setTimeout(() => use.setAttribute("href", button.dataset.icon), 2000));
     return undefined;
   });
 }

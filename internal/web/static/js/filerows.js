@@ -23,14 +23,22 @@ export class FileRows {
   filter = "all";
   #list;
   #words;
+  #items = new WeakMap();
 
   /**
    * @param {HTMLElement} list
-   * @param {{icons: string, t: Function, figures: ReturnType<typeof import("./text.js").figures>, held: () => boolean}} words
+   * @param {object} words
+   * @param {string} words.icons
+   * @param {(key: string, values?: any) => string} words.t
+   * @param {ReturnType<typeof import("./text.js").figures>} words.figures
+   * @param {() => boolean} words.held whether nothing moves at the moment
+   * @param {() => boolean} words.choosing whether nothing was sent yet
+   * @param {(item: Item) => string} words.reason why a file failed, as a sentence
+   * @param {(item: Item) => void} words.remove
    */
   constructor(list, words) {
     this.#words = words;
-    this.#list = new WindowList(list, () => copyTemplate("row"), (row, item) => this.#fill(row, item));
+    this.#list = new WindowList(list, () => this.#make(), (row, item) => this.#fill(row, item));
   }
 
   /** @param {Item[]} items */
@@ -38,21 +46,30 @@ export class FileRows {
     const states = FILTERS[this.filter];
     const groups = new Map(states.map((state) => [state, []]));
     for (const item of items) groups.get(item.shown)?.push(item);
-    this.#list.show(states.flatMap((state) => groups.get(state)));
+    this.#list.show([].concat(...states.map((state) => groups.get(state))));
+  }
+
+  #make() {
+    const row = copyTemplate("row");
+    row.querySelector("button").addEventListener("click", () => this.#words.remove(this.#items.get(row)));
+    return row;
   }
 
   #fill(row, item) {
-    const { icons, figures } = this.#words;
+    this.#items.set(row, item);
+    const { t, icons, figures, choosing } = this.#words;
     const [icon, text, side, bar] = row.children;
     const [folder, name] = splitPath(item.path);
     const shown = item.shown;
     const held = this.#words.held() && (shown === "sending" || shown === "retrying");
-    setIcon(icon, icons, held ? "pause" : ICONS[shown]);
+    const plain = choosing() && shown === "waiting";
+    setIcon(icon, icons, plain ? "file" : held ? "pause" : ICONS[shown]);
     setAttribute(icon, "class", `icon ${TONES[shown] ?? ""}`);
     setName(text.firstElementChild, splitName(name));
-    setText(text.lastElementChild, [folder, this.#state(item, shown, held)].filter(Boolean).join(" · "));
+    setText(text.lastElementChild, [folder, plain ? "" : this.#state(item, shown, held)].filter(Boolean).join(" · "));
     setAttribute(text.lastElementChild, "class", `small cut ${TONES[shown] && shown !== "sent" ? TONES[shown] : "soft"}`);
     setText(side.firstElementChild, figures.bytes(item.size));
+    setAttribute(side.lastElementChild, "aria-label", t("send.remove", { name }));
     const percent = item.size > 0 ? Math.floor(100 * this.#progress(item) / item.size) : 0;
     setShown(bar, shown === "sending" || shown === "retrying");
     if (bar.value !== percent) bar.value = percent;
@@ -62,7 +79,7 @@ export class FileRows {
   /** Of a file in flight the row also counts what is on its way; the page's own figure does not. */
   #progress(item) {
     let bytes = item.acknowledged;
-    for (const piece of item.pieces) bytes += piece.moved ?? 0;
+    for (const piece of item.pieces) bytes += piece.moved;
     return Math.min(bytes, item.size);
   }
 
@@ -72,7 +89,7 @@ export class FileRows {
     switch (shown) {
       case "sending": return held ? t("send.row.held", { percent }) : this.#moving(item, percent);
       case "retrying": return held ? t("send.row.held", { percent }) : this.#again(item);
-      case "failed": return t(`error.${item.reason}`);
+      case "failed": return this.#words.reason(item);
       case "waiting": return t(this.#words.held() && item.acknowledged > 0 ? "send.row.held" : "send.row.waiting", { percent });
       case "sent": return t(item.changed ? "send.row.renewed" : "send.row.sent");
       default: return t(`send.row.${shown}`);
@@ -88,7 +105,13 @@ export class FileRows {
   #again(item) {
     const { t, figures } = this.#words;
     const next = [...item.pieces].reduce((a, b) => (a.again < b.again ? a : b));
-    const why = { no_answer: "send.why.no_answer", storage_full: "send.why.full" }[next.why] ?? "send.why.server";
-    return t("send.row.again", { why: t(why), time: figures.duration((next.again - Date.now()) / 1000) });
+    return t("send.row.again", { why: why(next.why, t), time: figures.duration((next.again - Date.now()) / 1000) });
   }
+}
+
+/** Why something is tried again, in a few words. @param {string} code @param {(key: string) => string} t */
+export function why(code, t) {
+  const key = `send.why.${code}`;
+  const words = t(key);
+  return words === key ? t("send.why.internal") : words;
 }

@@ -1,23 +1,32 @@
 // The way of each file: declared, compared with what was sent earlier, sent part
-// by part, refused or finished. The sender above it decides about the whole.
-import { Ended, NoAnswer, Problem, persist } from "./api.js";
+// by part, read once more, refused or finished. The sender above it decides about
+// the whole.
+import { Problem } from "./api.js";
 import { Unreadable } from "./checksums.js";
-import { Meter } from "./meter.js";
 import { Parts } from "./parts.js";
-import { Queue } from "./queue.js";
-import { Scheduler } from "./scheduler.js";
-import { sameBytes } from "./verify.js";
+import { PartLine } from "./partline.js";
+import { sameBytes, stillSame } from "./verify.js";
+import { Work } from "./work.js";
 
 /** Files in one declare: what the interface takes. */
 export const BATCH = 1000;
 /** A file that keeps changing is given up after so many beginnings. */
 const RENEWALS = 3;
+/** Files that are read, or asked about, at once. */
+const READERS = 2;
 /** Refusals that end the whole sending. */
 const FINAL = new Set(["transfer_ended", "transfer_expired", "unauthenticated", "link_closed", "link_expired", "link_full", "link_not_found"]);
+/** Refusals of a declare that are about the request, not about its files. */
+const SHAPELESS = new Set(["json_invalid", "body_too_large", "too_many_files"]);
 
 /** Tells whether an error ends the sending, rather than one file. */
 function final(error) {
   return !(error instanceof Problem) || FINAL.has(error.code);
+}
+
+/** Tells whether our server says that a file is not there. */
+function missing(error) {
+  return error instanceof Problem && (error.code === "not_found" || error.code === "part_not_found");
 }
 
 /**
@@ -40,52 +49,107 @@ function final(error) {
  */
 
 export class Flight {
-  meter = new Meter();
   #host;
-  #toCheck = [];
+  #line;
   #declaring = false;
-  #checking = false;
-  #queue = new Queue();
-  #scheduler;
+  #retired = false;
+  #checks;
+  #proofs;
+  #refreshes;
 
   /** @param {Host} host @param {number} limit parts in flight */
   constructor(host, limit) {
     this.#host = host;
-    this.#scheduler = new Scheduler({
-      limit,
-      take: () => this.#queue.take(),
-      run: (piece, signal) => this.#send(piece, signal),
+    this.#line = new PartLine(host, limit, {
+      acknowledged: (piece, receipt) => this.#acknowledge(piece, receipt),
+      lost: (piece, error) => this.#lost(piece, error),
       idle: () => host.settle(),
     });
+    const work = (act) => new Work({ limit: READERS, run: () => this.#running, act, idle: () => host.settle() });
+    this.#checks = work((item) => this.#check(item));
+    this.#proofs = work((item) => this.#prove(item));
+    this.#refreshes = work((item) => this.#askAgain(item));
   }
 
   /** Whether something is under way. */
   get busy() {
-    return this.#declaring || this.#checking || this.#scheduler.inFlight > 0;
+    return this.#declaring || this.#line.busy || [this.#checks, this.#proofs, this.#refreshes].some((work) => work.busy);
   }
 
-  /** @returns {Piece[]} the parts in flight */
+  get meter() {
+    return this.#line.meter;
+  }
+
+  /** @returns {Piece[]} the parts in flight, and those that wait for their next try */
   get pieces() {
-    return [...this.#scheduler.pieces()];
+    return this.#line.pieces;
+  }
+
+  /** @param {number} limit parts in flight from now on */
+  set limit(limit) {
+    this.#line.limit = limit;
   }
 
   /** Takes up whatever there is to do. */
   go() {
-    this.#scheduler.go();
+    this.#line.go();
     this.#declareAll();
-    this.#checkAll();
+    for (const work of [this.#checks, this.#proofs, this.#refreshes]) work.go();
     this.#host.settle();
   }
 
+  /** Takes up files that were added. */
+  more() {
+    this.#declareAll();
+  }
+
   stop() {
-    this.#scheduler.stop();
+    this.#line.stop();
+  }
+
+  /** Ends for good: the sending turns to another transfer. */
+  retire() {
+    this.#retired = true;
+    this.stop();
+  }
+
+  get #running() {
+    return this.#host.running && !this.#retired;
+  }
+
+  pause() {
+    this.#line.pause();
+  }
+
+  /** The network is back. */
+  revive() {
+    this.#line.revive();
   }
 
   /** Ends one file's way. @param {Item} item @param {string} reason @param {any} [refusal] */
   fail(item, reason, refusal = null) {
-    this.#withdraw(item);
+    if (item.state === "removed") return;
+    this.#line.withdraw(item);
     Object.assign(item, { state: "failed", reason, refusal });
     this.#host.changed();
+  }
+
+  /** Takes a file out, also where the server knows it. @param {Item} item */
+  async remove(item) {
+    this.#line.withdraw(item);
+    item.state = "removed";
+    // One that is being declared is deleted when its id is known.
+    if (item.id) await this.#delete(item.id);
+    this.#host.settle();
+  }
+
+  async #delete(id) {
+    try {
+      await this.#host.call("DELETE", `/files/${id}`);
+    } catch (error) {
+      if (final(error)) this.#host.end(error);
+      else if (!missing(error)) throw error;
+    }
   }
 
   /**
@@ -94,45 +158,46 @@ export class Flight {
    * @param {Item} item
    */
   async renew(item) {
-    if (item.state === "renewing") return;
+    if (item.state === "renewing" || item.state === "removed") return;
     item.changed = true;
     item.state = "renewing";
-    this.#withdraw(item);
+    this.#line.withdraw(item);
     try {
-      await this.#host.call("DELETE", `/files/${item.id}`);
+      await this.#delete(item.id);
+      if (item.state !== "renewing") return;
+      if (++item.renewals > RENEWALS) this.fail(item, "changing");
+      else item.reset();
     } catch (error) {
-      if (final(error)) return this.#host.end(error);
-      if (error.status !== 404) return this.fail(item, error.code, error.body);
+      this.fail(item, error.code, error.body);
     }
-    if (++item.renewals > RENEWALS) return this.fail(item, "changing");
-    item.reset();
     this.#declareAll();
-  }
-
-  /** Asks again what the server has of a file, when its answers and ours do not add up. @param {Item} item */
-  async refresh(item) {
-    item.state = "checking";
-    try {
-      const file = await this.#host.call("GET", `/files/${item.id}`);
-      item.parts = new Parts(file.part_count, file.received);
-      this.#enqueue(item, file);
-    } catch (error) {
-      this.#host.end(error);
-    }
-    this.#scheduler.kick();
     this.#host.settle();
   }
 
-  #withdraw(item) {
-    this.#queue.remove(item);
-    this.#scheduler.abort((piece) => piece.job === item);
+  /** Asks again what the server has of a file, when its answers and ours do not add up. @param {Item} item */
+  refresh(item) {
+    this.#line.withdraw(item);
+    item.state = "checking";
+    this.#refreshes.add(item);
+  }
+
+  async #askAgain(item) {
+    try {
+      const file = await this.#host.call("GET", `/files/${item.id}`);
+      if (item.state === "checking") this.#enqueue(item, file);
+      this.#line.kick();
+    } catch (error) {
+      if (final(error)) this.#host.end(error);
+      else if (missing(error)) await this.renew(item);
+      else this.fail(item, error.code, error.body);
+    }
   }
 
   async #declareAll() {
     if (this.#declaring) return;
     this.#declaring = true;
     try {
-      while (this.#host.running) {
+      while (this.#running) {
         const batch = [];
         for (const item of this.#host.items) if (item.state === "new" && batch.push(item) === BATCH) break;
         if (batch.length === 0) break;
@@ -151,138 +216,132 @@ export class Flight {
       const files = batch.map((item) => item.declaration);
       answer = await this.#host.call("POST", `/transfers/${this.#host.kept.id}/files`, { files });
     } catch (error) {
-      if (final(error) || error.status === 404) return this.#host.end(error);
+      if (final(error) || missing(error)) return this.#host.end(error);
+      if (SHAPELESS.has(error.code) && batch.length > 1) return this.#declareHalves(batch);
       // None stands: one refusal for each file, or one for all.
-      answer = { files: [], errors: error.body.errors ?? batch.map((_, index) => ({ ...error.body, index })) };
+      answer = { files: [], errors: error.body.errors ?? batch.map((_, index) => ({ ...error.body, code: error.code, index })) };
     }
-    for (const file of answer.files) this.#adopt(batch[file.index], file);
+    for (const file of answer.files) await this.#adopt(batch[file.index], file);
     for (const error of answer.errors) this.#refuse(batch[error.index], error);
-    this.#checkAll();
-    this.#scheduler.kick();
+    this.#line.kick();
     this.#host.changed();
   }
 
+  /** One file that the server does not understand must not stop a thousand: it is found by halves. */
+  async #declareHalves(batch) {
+    const middle = batch.length >> 1;
+    for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
+      if (this.#running) await this.#declare(half);
+      else for (const item of half) item.state = "new";
+    }
+  }
+
   /** Takes what the server knows of a file; what it has of an earlier sending is compared first. */
-  #adopt(item, file) {
-    Object.assign(item, { id: file.id, partSize: file.part_size, parts: new Parts(file.part_count, file.received) });
+  async #adopt(item, file) {
+    if (item.state === "removed") return this.#delete(file.id).catch(() => {});
+    item.id = file.id;
+    item.partSize = file.part_size;
     if (item.size > 0 && (file.received.length > 0 || file.state !== "receiving")) {
       item.state = "checking";
-      this.#toCheck.push({ item, file });
+      item.standing = file;
+      this.#checks.add(item);
     } else this.#enqueue(item, file);
   }
 
   #enqueue(item, file) {
+    item.parts = new Parts(file.part_count, file.received);
     item.acknowledged = receivedBytes(file);
-    if (item.parts.left === 0) return this.#finish(item);
+    if (item.size === 0) return this.#finish(item);
+    if (item.parts.left === 0) return this.#askProof(item);
     item.state = "going";
-    this.#queue.add(item);
+    this.#line.add(item);
   }
 
   #refuse(item, error) {
-    const same = error.file?.path.normalize("NFC") === item.key;
-    if (error.code === "path_taken" && same && error.file.id === item.formerId) {
+    if (item.state === "removed") return;
+    const { file } = error;
+    const same = file?.path.normalize("NFC") === item.key;
+    // A file without a date never matches; its bytes tell.
+    if (error.code === "path_taken" && same && file.size === item.size && !item.modified && !file.modified) {
+      this.#adopt(item, file);
+    } else if (error.code === "path_taken" && same && file.id === item.formerId) {
       // Chosen again after it had changed: its own beginning stands in the way.
-      item.id = error.file.id;
+      item.id = file.id;
       this.renew(item);
-      return;
-    }
-    this.fail(item, error.code, { ...error, replaceable: same });
+    } else this.fail(item, error.code, { ...error, replaceable: same });
   }
 
-  async #checkAll() {
-    if (this.#checking) return;
-    this.#checking = true;
+  async #check(item) {
+    if (item.state !== "checking") return;
     try {
-      while (this.#toCheck.length > 0 && this.#host.running) {
-        await this.#check(this.#toCheck.shift());
-        this.#scheduler.kick();
-        this.#host.changed();
-      }
-    } finally {
-      this.#checking = false;
-    }
-    this.#host.settle();
-  }
-
-  async #check({ item, file }) {
-    const page = (cursor) => this.#host.call("GET",
-      `/files/${file.id}/parts?limit=${BATCH}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
-    try {
-      if (await sameBytes(item, file, page, this.#host.checksums)) this.#enqueue(item, file);
-      else await this.renew(item);
+      const same = await sameBytes(item, item.standing, this.#pages(item), this.#host.checksums);
+      if (item.state !== "checking") return;
+      if (!same) await this.renew(item);
+      else if (item.standing.state === "stored") this.#finish(item);
+      else this.#enqueue(item, item.standing);
+      this.#line.kick();
     } catch (error) {
       if (error instanceof Unreadable) this.fail(item, "unreadable");
       else if (final(error)) this.#host.end(error);
+      else if (missing(error)) await this.renew(item);
       else this.fail(item, error.code, error.body);
     }
   }
 
-  async #send(piece, signal) {
-    const { job: item, number } = piece;
-    const { parts } = item;
-    const bytes = item.part(number);
-    item.pieces.add(piece);
-    try {
-      const receipt = await persist(() => this.#attempt(piece, bytes, signal), {
-        patience: this.#host.patience, signal,
-        waiting: (ms, error) => this.#waits(piece, ms, error),
-      });
-      if (parts === item.parts) this.#acknowledge(item, bytes.size, receipt);
-    } catch (error) {
-      if (parts === item.parts) this.#lost(piece, error);
-    } finally {
-      item.pieces.delete(piece);
-      this.#queue.landed(piece);
-      this.#host.changed();
-    }
+  #askProof(item) {
+    item.acknowledged = item.size;
+    item.state = "proving";
+    this.#proofs.add(item);
   }
 
-  async #attempt(piece, bytes, signal) {
-    Object.assign(piece, { moved: 0, again: 0, why: "" });
-    this.#host.changed();
-    const moved = (n) => {
-      piece.moved += n;
-      this.meter.note(n, this.#host.now());
-      this.#host.changed();
-    };
+  async #prove(item) {
+    if (item.state !== "proving") return;
     try {
-      return await this.#host.wire.putPart(piece.job.id, piece.number, bytes, { token: this.#host.kept.token, signal, moved });
+      const same = await stillSame(item, this.#pages(item), this.#host.checksums);
+      if (item.state !== "proving") return;
+      if (same) this.#finish(item);
+      else await this.renew(item);
     } catch (error) {
-      // A file that cannot be read breaks its request just as a network does.
-      if (error instanceof NoAnswer && !await readable(bytes)) throw new Unreadable();
-      throw error;
+      // All of it has arrived as one version: reading fails once a file has another date.
+      if (error instanceof Unreadable) this.#finish(item);
+      else if (final(error)) this.#host.end(error);
+      else if (missing(error)) await this.renew(item);
+      else this.fail(item, error.code, error.body);
     }
-  }
-
-  #waits(piece, ms, error) {
-    Object.assign(piece, { moved: 0, again: this.#host.now() + ms, why: error instanceof Problem ? error.code : "no_answer" });
     this.#host.changed();
   }
 
-  #acknowledge(item, size, receipt) {
-    item.parts.acknowledge();
-    item.acknowledged += size;
-    // Answers overtake one another: any of them may be the one that says so.
-    if (receipt.state !== "receiving") item.whole = true;
-    if (item.parts.left > 0) return;
-    if (item.whole) this.#finish(item);
-    else this.refresh(item);
+  #pages(item) {
+    return (cursor) => this.#host.call("GET",
+      `/files/${item.id}/parts?limit=${BATCH}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
   }
 
   #finish(item) {
+    if (item.state === "removed") return;
     item.acknowledged = item.size;
     item.state = "sent";
+    item.receipts.clear();
+    this.#host.changed();
+  }
+
+  #acknowledge({ job: item, number, size }, receipt) {
+    item.parts.acknowledge();
+    item.acknowledged += size;
+    item.receipts.set(number, receipt.crc32);
+    // Answers overtake one another: any of them may be the one that says so.
+    if (receipt.state !== "receiving") item.whole = true;
+    if (item.parts.left > 0) return;
+    if (item.whole) this.#askProof(item);
+    else this.refresh(item);
   }
 
   #lost(piece, error) {
-    const { job: item, number } = piece;
-    if (error instanceof Ended) {
-      if (item.state === "going") this.#queue.giveBack(item, number);
-    } else if (error instanceof Unreadable) this.fail(item, "unreadable");
+    const { job: item } = piece;
+    if (error instanceof Unreadable) this.fail(item, "unreadable");
     else if (final(error)) this.#host.end(error);
-    else if (error.code === "part_conflict" || error.status === 404) this.renew(item);
+    else if (error.code === "part_conflict" || missing(error)) this.renew(item);
     else if (error.code === "quota_exceeded") {
-      this.#queue.giveBack(item, number);
+      this.#line.giveBack(piece);
       this.#host.hold(error);
     } else this.fail(item, error.code, error.body);
   }
@@ -292,13 +351,4 @@ export class Flight {
 function receivedBytes(file) {
   return file.received.reduce((sum, [first, last]) =>
     sum + Math.min(last * file.part_size, file.size) - (first - 1) * file.part_size, 0);
-}
-
-async function readable(blob) {
-  try {
-    await blob.slice(0, 1).arrayBuffer();
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,17 +2,21 @@
 import { pathKey } from "./names.js";
 
 /**
- * @typedef {object} Piece a part in flight
+ * @typedef {object} Piece a part in flight, or waiting for its next try
  * @property {Item} job
  * @property {number} number
- * @property {number} [moved] bytes that left in this try
- * @property {number} [again] when the next try is, while it waits for one
- * @property {string} [why] the code of what went wrong
+ * @property {boolean} large whether its file has several parts
+ * @property {import("./parts.js").Parts} parts of which it was taken
+ * @property {number} size
+ * @property {number} moved bytes that left in this try
+ * @property {number} movedAt when the last did
+ * @property {number} again when the next try is, while it waits for one; else 0
+ * @property {string} why the code of what went wrong
  */
 
 /** A chosen file, what the server knows of it, and how far it is. */
 export class Item {
-  /** @type {"new" | "declaring" | "checking" | "going" | "renewing" | "sent" | "failed"} */
+  /** @type {"new" | "declaring" | "checking" | "going" | "proving" | "renewing" | "sent" | "failed" | "removed"} */
   state = "new";
   /** @type {string | null} why it failed: a code of the interface, or "unreadable" */
   reason = null;
@@ -22,6 +26,8 @@ export class Item {
   id = null;
   /** @type {string | null} the id it had before it was declared anew */
   formerId = null;
+  /** @type {any} the file as the server described it, where it had some of it */
+  standing = null;
   /** @type {import("./parts.js").Parts | null} */
   parts = null;
   partSize = 0;
@@ -34,6 +40,10 @@ export class Item {
   changed = false;
   /** @type {Set<Piece>} */
   pieces = new Set();
+  /** @type {Map<number, number>} how often parts failed since they last succeeded */
+  tries = new Map();
+  /** @type {Map<number, string>} the CRC-32 of each part that the server has */
+  receipts = new Map();
 
   /** @param {string} path @param {File | undefined} file */
   constructor(path, file) {
@@ -46,32 +56,51 @@ export class Item {
   take(file) {
     this.file = file;
     this.size = file?.size ?? 0;
-    this.modified = file ? new Date(file.lastModified).toISOString() : null;
+    this.modified = file ? dateOf(file.lastModified) : null;
+  }
+
+  /** Takes another name. @param {string} path */
+  rename(path) {
+    this.path = path;
+    this.key = pathKey(path);
   }
 
   /** What a declare says of it. */
   get declaration() {
     const { path, size, modified } = this;
-    return this.file.type ? { path, size, modified, type: this.file.type } : { path, size, modified };
+    const said = { path, size };
+    if (modified) said.modified = modified;
+    if (this.file.type) said.type = this.file.type;
+    return said;
   }
 
   /** Back to the start, to be declared again. */
   reset() {
     this.formerId = this.id ?? this.formerId;
     Object.assign(this, { state: "new", reason: null, refusal: null, id: null, parts: null, acknowledged: 0, whole: false });
+    this.tries.clear();
+    this.receipts.clear();
   }
 
   /** What to show. @returns {"failed" | "sending" | "retrying" | "checking" | "waiting" | "sent"} */
   get shown() {
-    if (this.state === "failed" || this.state === "sent" || this.state === "checking") return this.state;
+    if (this.state === "failed" || this.state === "sent") return this.state;
+    if (this.state === "checking" || this.state === "proving") return "checking";
     if (this.pieces.size === 0) return "waiting";
     for (const piece of this.pieces) if (!piece.again) return "sending";
     return "retrying";
   }
 
-  /** The bytes of a part. @param {number} number @returns {Blob} */
-  part(number) {
+  /** Where a part begins and ends. @param {number} number @returns {[number, number]} */
+  range(number) {
     const from = (number - 1) * this.partSize;
-    return this.file.slice(from, Math.min(from + this.partSize, this.size));
+    return [from, Math.min(from + this.partSize, this.size)];
   }
+}
+
+/** Broken clocks date files beyond what the interface can write: better none than that. */
+function dateOf(ms) {
+  const date = new Date(ms);
+  const year = date.getUTCFullYear();
+  return year >= 1 && year <= 9999 ? date.toISOString() : null;
 }

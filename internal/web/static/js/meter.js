@@ -1,31 +1,44 @@
 // How fast it goes.
 
-/** Bytes over a sliding window. */
+/** The figure looks back this long, in milliseconds, … */
+const LEAST = 20_000;
+/** … or as far as there are few notes, but never longer. */
+const MOST = 120_000;
+const FEW = 8;
+
+/**
+ * Acknowledged bytes over a sliding window. They come a part at a time: on a slow
+ * line the window reaches back over several parts, so that the figure is calm.
+ */
 export class Meter {
   #notes = [];
+  #from = null;
 
-  /** @param {number} windowMs */
-  constructor(windowMs = 15_000) {
-    this.windowMs = windowMs;
+  /** Begins to measure: what was before, and the pause since, do not count. @param {number} now in milliseconds */
+  begin(now) {
+    this.#notes = [];
+    this.#from = now;
   }
 
-  /** @param {number} bytes that left @param {number} now in milliseconds */
+  /** @param {number} bytes acknowledged @param {number} now in milliseconds */
   note(bytes, now) {
+    this.#from ??= now;
     const last = this.#notes.at(-1);
     if (last && now - last.at < 250) last.bytes += bytes;
     else this.#notes.push({ at: now, bytes });
     this.#forget(now);
   }
 
-  /** @param {number} now @returns {number} bytes a second; 0 when nothing moved */
+  /** @param {number} now @returns {number} bytes a second; 0 while nothing is known */
   rate(now) {
     this.#forget(now);
     if (this.#notes.length === 0) return 0;
-    const span = Math.max(1000, now - this.#notes[0].at);
+    const span = Math.max(1000, now - this.#from);
     return this.#notes.reduce((sum, note) => sum + note.bytes, 0) * 1000 / span;
   }
 
   #forget(now) {
-    while (this.#notes.length > 0 && now - this.#notes[0].at > this.windowMs) this.#notes.shift();
+    const old = (note) => now - note.at > (this.#notes.length > FEW ? LEAST : MOST);
+    while (this.#notes.length > 0 && old(this.#notes[0])) this.#from = this.#notes.shift().at;
   }
 }

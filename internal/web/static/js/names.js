@@ -43,17 +43,24 @@ export function splitPath(path) {
   return slash < 0 ? ["", path] : [path.slice(0, slash), path.slice(slash + 1)];
 }
 
-/**
- * The first free name like "IMG_1 (2).jpg", for a second file under one path.
- * @param {string} path
- * @param {(key: string) => boolean} taken tells whether a pathKey is in use
- */
-export function freePath(path, taken) {
-  const [folder, name] = splitPath(path);
-  const [stem, extension] = splitName(name);
-  for (let n = 2; ; n++) {
-    const candidate = (folder === "" ? "" : folder + "/") + `${stem} (${n})${extension}`;
-    if (!taken(pathKey(candidate))) return candidate;
+/** Finds free names like "IMG_1 (2).jpg" for further files under one path. */
+export class FreeNames {
+  /** @type {Map<string, number>} the number last given to a path: counting begins there, not anew */
+  #last = new Map();
+
+  /**
+   * @param {string} path
+   * @param {(key: string) => boolean} taken tells whether a pathKey is in use
+   */
+  find(path, taken) {
+    const [folder, name] = splitPath(path);
+    const [stem, extension] = splitName(name);
+    for (let n = (this.#last.get(path) ?? 1) + 1; ; n++) {
+      const candidate = (folder === "" ? "" : folder + "/") + `${stem} (${n})${extension}`;
+      if (taken(pathKey(candidate))) continue;
+      this.#last.set(path, n);
+      return candidate;
+    }
   }
 }
 

@@ -1,13 +1,5 @@
 // Which parts of a file are still to be sent.
 
-/**
- * @param {[number, number][]} ranges sorted, both ends included
- * @param {number} number
- */
-export function contains(ranges, number) {
-  return ranges.some(([first, last]) => first <= number && number <= last);
-}
-
 /** Hands out the missing part numbers of one file, each once, without listing them all. */
 export class Parts {
   #received;
@@ -34,14 +26,6 @@ export class Parts {
       this.#range++;
     }
     return this.#cursor <= this.count ? this.#cursor++ : null;
-  }
-
-  /** Tells whether take would give one. */
-  get waiting() {
-    const number = this.take();
-    if (number === null) return false;
-    this.#returned.unshift(number);
-    return true;
   }
 
   /** @param {number} number a part that was taken and not sent */

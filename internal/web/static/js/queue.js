@@ -29,7 +29,7 @@ export class Queue {
     return taken;
   }
 
-  /** @param {{job: Job, large: boolean}} taken whose part left the line, sent or not */
+  /** Notes that a part is no longer in flight, sent or not. @param {{large: boolean}} taken */
   landed({ large }) {
     this.#flying[large ? "large" : "small"]--;
   }
@@ -47,10 +47,6 @@ export class Queue {
       const at = list.indexOf(job);
       if (at >= 0) list.splice(at, 1);
     }
-  }
-
-  get empty() {
-    return ![...this.#large, ...this.#small].some((job) => job.parts.waiting);
   }
 
   #from(list) {

@@ -6,8 +6,12 @@
  * @template T
  */
 export class Scheduler {
+  /** @type {Map<T, AbortController>} */
   #flying = new Map();
   #stopped = false;
+  #take;
+  #run;
+  #idle;
 
   /**
    * @param {object} options
@@ -17,7 +21,10 @@ export class Scheduler {
    * @param {() => void} [options.idle] called when a piece ended and nothing is in flight
    */
   constructor({ limit, take, run, idle = () => {} }) {
-    Object.assign(this, { limit, take, run, idle });
+    this.limit = limit;
+    this.#take = take;
+    this.#run = run;
+    this.#idle = idle;
   }
 
   get inFlight() {
@@ -32,16 +39,16 @@ export class Scheduler {
   /** Starts what there is room for. To be called whenever new work came up. */
   kick() {
     while (!this.#stopped && this.#flying.size < this.limit) {
-      const piece = this.take();
+      const piece = this.#take();
       if (piece === null) return;
       this.#fly(piece);
     }
   }
 
-  /** Ends what is in flight and starts nothing more until go. */
-  stop() {
+  /** Starts nothing more until go, and ends what is in flight. @param {(piece: T) => boolean} [spares] which may end by themselves */
+  stop(spares = () => false) {
     this.#stopped = true;
-    for (const controller of this.#flying.values()) controller.abort();
+    this.abort((piece) => !spares(piece));
   }
 
   go() {
@@ -58,11 +65,11 @@ export class Scheduler {
     const controller = new AbortController();
     this.#flying.set(piece, controller);
     try {
-      await this.run(piece, controller.signal);
+      await this.#run(piece, controller.signal);
     } finally {
       this.#flying.delete(piece);
       this.kick();
-      if (this.#flying.size === 0) this.idle();
+      if (this.#flying.size === 0) this.#idle();
     }
   }
 }

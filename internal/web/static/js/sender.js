@@ -1,12 +1,22 @@
 // The sending of one transfer, from the choice of files to link and code. It
 // knows the interface and nothing of the page, which looks at it when told.
-import { Problem, persist } from "./api.js";
+import { Ended, Problem, persist } from "./api.js";
+import { Chosen } from "./chosen.js";
 import { BATCH, Flight } from "./flight.js";
-import { Item } from "./item.js";
-import { freePath, pathAllowed } from "./names.js";
+import { Reunion } from "./reunion.js";
+import { Breath } from "./slices.js";
 import { newKey } from "./store.js";
 
+/** Files of an earlier sending that are looked up to be found again by name. */
+const KNOWN = 20_000;
+/** Answers that say for good that a transfer cannot be gone on with. */
+const GONE = new Set(["unauthenticated", "not_found", "transfer_expired", "transfer_ended"]);
+
 /**
+ * @typedef {import("./item.js").Item} Item
+ * @typedef {import("./walk.js").Found} Found
+ * @typedef {import("./store.js").Kept} Kept
+ *
  * @typedef {object} Options
  * @property {string} slug of the link
  * @property {import("./store.js").Store} store
@@ -14,38 +24,73 @@ import { newKey } from "./store.js";
  * @property {{of: (blob: Blob, from: number, to: number) => Promise<string>}} checksums
  * @property {import("./patience.js").Patience} patience
  * @property {() => void} changed told after every change
+ * @property {number | null} [maxFile] what the link takes as one file, in bytes
  * @property {number} [limit] parts in flight
  * @property {() => number} [now]
  */
 
 export class Sender {
-  /** @type {Item[]} in the order chosen */
-  items = [];
   /** @type {"choosing" | "starting" | "sending" | "paused" | "stuck" | "completing" | "done" | "ended"} */
   phase = "choosing";
+  /** @type {Kept | null} what the browser remembers of this transfer */
+  kept = null;
   /** @type {any} the transfer as the server told when this page opened */
   earlier = null;
+  /** @type {string | null} what became of it when it cannot be gone on with: a state, or the code of a refusal */
+  gone = null;
   /** @type {any} the answer to completion */
   done = null;
   /** @type {Problem | null} what ended or holds the sending */
   problem = null;
-  /** @type {number} files declared earlier that are not all there and were not chosen again */
-  missing = 0;
-  /** @type {Error | null} why a call beside the parts is being tried again */
+  /** @type {{count: number, names: string[]}} files declared earlier that are not all there and were not chosen again */
+  missing = { count: 0, names: [] };
+  /** @type {Problem | import("./api.js").NoAnswer | null} why a call beside the parts is being tried again */
   waiting = null;
-  /** @type {{from: string, to: string}[]} what got another name */
-  renamed = [];
-  #byKey = new Map();
+  /** @type {Found[]} chosen when it was too late for this transfer */
+  late = [];
+  /** How many files are being taken in at the moment. */
+  adding = 0;
+  #chosen;
   #flight;
+  #limit;
+  /** @type {Promise<any> | null} the look at an earlier sending, while it lasts */
+  #recalling = null;
+  /** @type {Map<string, any>} files that the earlier sending declared, by path */
+  #standing = new Map();
+  #starting = new AbortController();
+  /** Calls off what the network may have swallowed. */
+  #reviving = new AbortController();
 
   /** @param {Options} options */
-  constructor({ slug, store, wire, checksums, patience, changed, limit = 5, now = Date.now }) {
-    Object.assign(this, { slug, store, wire, checksums, patience, changed, now });
-    this.#flight = new Flight(this, limit);
+  constructor({ slug, store, wire, checksums, patience, changed, maxFile = null, limit = 5, now = Date.now }) {
+    this.slug = slug;
+    this.store = store;
+    this.wire = wire;
+    this.checksums = checksums;
+    this.patience = patience;
+    this.changed = changed;
+    this.maxFile = maxFile;
+    this.now = now;
+    this.#limit = limit;
+    this.#anew();
   }
 
-  get kept() {
-    return this.store.read();
+  #anew() {
+    this.#flight?.retire();
+    this.#flight = new Flight(this, this.#limit);
+    this.#chosen = new Chosen(this.maxFile, (item, reason, refusal) => this.#flight.fail(item, reason, refusal));
+    this.#standing.clear();
+    Object.assign(this, { phase: "choosing", kept: null, earlier: null, done: null, problem: null, missing: { count: 0, names: [] }, gone: null });
+  }
+
+  /** @returns {Item[]} in the order chosen */
+  get items() {
+    return this.#chosen.items;
+  }
+
+  /** @returns {{from: string, to: string}[]} what got another name */
+  get renamed() {
+    return this.#chosen.renamed;
   }
 
   get running() {
@@ -56,117 +101,210 @@ export class Sender {
     return this.#flight.meter;
   }
 
-  /** @returns {import("./item.js").Piece[]} the parts in flight */
+  /** @returns {import("./item.js").Piece[]} the parts in flight, and those that wait for their next try */
   get pieces() {
     return this.#flight.pieces;
   }
 
+  /** @param {number} limit parts in flight from now on */
+  set limit(limit) {
+    this.#limit = limit;
+    this.#flight.limit = limit;
+  }
+
   /**
-   * Takes more files. A second file of one name gets a number, the same file is
-   * taken once, and one that failed is taken anew.
-   * @param {import("./walk.js").Found[]} found
+   * Takes more files. What comes when all is closing waits for a transfer of its
+   * own, see late.
+   * @param {Found[]} found
+   * @param {Breath} [breath]
    */
-  add(found) {
-    for (const { path, file } of found) {
-      const item = new Item(path, file);
-      const standing = this.#byKey.get(item.key);
-      if (!standing) this.#keep(item);
-      else if (standing.state === "failed") this.#takeAnew(standing, file);
-      else if (file && (standing.size !== item.size || standing.modified !== item.modified)) {
-        const free = freePath(path, (key) => this.#byKey.has(key));
-        this.renamed.push({ from: path, to: free });
-        this.#keep(new Item(free, file));
-      }
+  async add(found, breath = new Breath()) {
+    if (this.phase === "completing" || this.phase === "done") {
+      this.late.push(...found);
+      return this.changed();
     }
+    const chosen = this.#chosen;
+    this.adding += found.length;
+    try {
+      const reunion = new Reunion(this.#wanted());
+      for (const [i, { path, file }] of found.entries()) {
+        if (chosen !== this.#chosen) return;
+        chosen.add({ path: reunion.path({ path, file }), file });
+        if (i % 16 === 15) await breath.take();
+        if (i % 1024 === 1023) this.#goOnWithMore();
+      }
+    } finally {
+      this.adding -= found.length;
+    }
+    this.missing = { count: 0, names: [] };
+    this.#goOnWithMore();
+    this.settle();
+  }
+
+  #goOnWithMore() {
     if (this.phase === "stuck") this.phase = "sending";
-    this.missing = 0;
-    if (this.running) this.#flight.go();
+    if (this.running) this.#flight.more();
     this.changed();
   }
 
-  #keep(item) {
-    this.items.push(item);
-    this.#byKey.set(item.key, item);
-    if (!item.file) this.#flight.fail(item, "unreadable");
-    else if (!pathAllowed(item.path)) this.#flight.fail(item, "path_invalid");
-  }
-
-  #takeAnew(item, file) {
-    if (!file) return;
-    item.take(file);
-    item.reset();
+  /** Files whose bytes are wanted again: those that failed, and those of the last time. */
+  *#wanted() {
+    for (const item of this.items) {
+      if (item.state === "failed") yield { path: item.path, size: item.size, modified: item.modified, lost: ["unreadable", "changing"].includes(item.reason) };
+    }
+    for (const file of this.#standing.values()) if (!this.#chosen.has(file.path)) yield file;
   }
 
   /** Forgets every file that was chosen, before anything is sent. */
   clear() {
-    this.items = [];
-    this.renamed = [];
-    this.#byKey.clear();
+    if (this.phase !== "choosing") return;
+    this.#chosen.clear();
+    this.changed();
+  }
+
+  /** Takes a file out; what the server has of it is deleted. @param {Item} item */
+  async remove(item) {
+    if (!["choosing", "sending", "paused", "stuck"].includes(this.phase)) return;
+    this.#chosen.drop(new Set([item]));
+    this.changed();
+    await this.#flight.remove(item);
     this.changed();
   }
 
   /**
    * Looks what became of an earlier sending that this browser, or the address,
    * remembers.
-   * @returns {Promise<"none" | "receiving" | "complete" | "gone">}
+   * @param {Kept | null} kept
+   * @returns {Promise<"none" | "receiving" | "complete" | "gone">} gone: see there
    */
-  async recall() {
-    const { kept } = this;
-    if (!kept?.id) return "none";
+  recall(kept) {
+    if (!kept?.id) return Promise.resolve("none");
+    this.kept = kept;
+    this.#recalling = this.#recall(kept).finally(() => {
+      this.#recalling = null;
+      this.changed();
+    });
+    return this.#recalling;
+  }
+
+  async #recall(kept) {
     try {
       this.earlier = await this.call("GET", `/transfers/${kept.id}`);
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
+      if (!(error instanceof Problem) || !GONE.has(error.code)) throw error;
       this.earlier = null;
+      this.gone = error.code;
     }
-    if (this.earlier?.state === "receiving") return "receiving";
+    if (this.earlier?.state === "receiving") {
+      await this.#learn();
+      return "receiving";
+    }
     if (this.earlier?.state === "complete") {
       await this.#complete();
       return "complete";
     }
-    this.store.clear();
+    this.gone ??= this.earlier.state;
+    this.store.remove(kept);
+    this.kept = null;
     return "gone";
+  }
+
+  /** Learns which files the earlier sending had, so that they are known again by name. */
+  async #learn() {
+    let cursor = null;
+    do {
+      const page = await this.#files(cursor);
+      for (const file of page.files) this.#standing.set(file.path, file);
+      cursor = page.next_cursor;
+    } while (cursor !== null && this.#standing.size < KNOWN);
+  }
+
+  /** A page of the transfer's files. @param {string | null} cursor @returns {Promise<{files: any[], next_cursor: string | null}>} */
+  #files(cursor) {
+    return this.call("GET", `/transfers/${this.kept.id}/files?limit=${BATCH}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+  }
+
+  /** All files of the transfer, page by page. */
+  async *allFiles() {
+    let cursor = null;
+    do {
+      const page = await this.#files(cursor);
+      yield* page.files;
+      cursor = page.next_cursor;
+    } while (cursor !== null);
   }
 
   /**
    * Begins, or goes on with the transfer that is kept.
-   * @param {{sender_email: string, sender_name?: string, message?: string, password?: string}} details
+   * @param {{sender_email?: string, sender_name?: string, message?: string, password?: string}} details
+   *   may be empty for one that is kept
+   * @returns {Promise<boolean>} false when there is nothing to go on with, or the start was called off
    * @throws {Problem} when the start is refused; the page may try again
    */
   async start(details) {
+    if (this.phase !== "choosing") return false;
     this.phase = "starting";
+    this.#starting = new AbortController();
     this.changed();
     try {
-      if (!this.kept?.id) await this.#begin(details);
+      await this.#recalling;
+      if (this.phase !== "starting") return false; // it is complete
+      if (!this.kept && !details.sender_email) return this.#backToChoice();
+      if (this.kept) await this.#reunite();
+      else await this.#begin(details);
     } catch (error) {
-      this.phase = "choosing";
-      this.changed();
+      this.#backToChoice();
+      if (error instanceof Ended) return false;
       throw error;
     }
     this.phase = "sending";
     this.#flight.go();
     this.changed();
+    return true;
+  }
+
+  /** Calls a start off that is not answered. */
+  cancelStart() {
+    this.#starting.abort();
+    this.patience.wake();
+  }
+
+  #backToChoice() {
+    this.phase = "choosing";
+    this.changed();
+    return false;
+  }
+
+  /** Files that were chosen before it was known what is wanted. */
+  async #reunite() {
+    const found = this.items.map(({ path, file }) => ({ path, file }));
+    this.#chosen.clear();
+    await this.add(found);
   }
 
   async #begin(details) {
-    if (!this.kept?.key) this.store.write({ key: newKey() });
     for (;;) {
-      const { key } = this.kept;
-      const started = await this.#persist(() =>
-        this.wire.call("POST", `/u/${encodeURIComponent(this.slug)}/transfers`, { json: details, key }));
-      if (started.state === "receiving") {
-        this.store.write({ key, id: started.id, token: started.upload_token });
-        return;
+      const kept = this.store.begun ?? { key: newKey(), since: this.now() };
+      this.store.save(kept);
+      const path = `/u/${encodeURIComponent(this.slug)}/transfers`;
+      const started = await this.#persist((signal) => this.wire.call("POST", path, { json: details, key: kept.key, signal }),
+        // Wrong passwords are to be corrected, not repeated.
+        { signal: this.#starting.signal, unless: (problem) => problem.code === "too_many_tries" });
+      if (started.state !== "receiving") {
+        // The kept key is of a transfer that ended since: this is another one.
+        this.store.remove(kept);
+        continue;
       }
-      // The kept key is of a transfer that ended since: this is another one.
-      this.store.write({ key: newKey() });
+      this.kept = { ...kept, id: started.id, token: started.upload_token };
+      this.store.save(this.kept);
+      return;
     }
   }
 
   pause() {
     if (!this.running) return;
     this.phase = "paused";
-    this.#flight.stop();
+    this.#flight.pause();
     this.changed();
   }
 
@@ -179,9 +317,12 @@ export class Sender {
     this.changed();
   }
 
-  /** The network is back: what waits for it is tried at once. A pause stays one. */
-  goOnUnasked() {
+  /** The network is back: what waits for it, or hangs in it, is tried at once. A pause stays one. */
+  revive() {
+    this.#reviving.abort();
+    this.#reviving = new AbortController();
     this.patience.wake();
+    this.#flight.revive();
     this.changed();
   }
 
@@ -192,6 +333,16 @@ export class Sender {
   /** Tries the failed files again, but for those that stand in each other's way. */
   retryFailed() {
     for (const item of this.failed()) if (item.file && item.reason !== "path_taken") item.reset();
+    this.goOn();
+  }
+
+  /** Sends files whose name is taken by something else under another one. */
+  renameTaken() {
+    for (const item of this.failed()) {
+      if (item.reason !== "path_taken" || item.refusal?.replaceable) continue;
+      this.#chosen.rename(item);
+      item.reset();
+    }
     this.goOn();
   }
 
@@ -206,47 +357,49 @@ export class Sender {
     this.goOn();
   }
 
+  /** Leaves failed files out. Before anything is sent, or beside what goes on. */
+  leaveOutFailed() {
+    this.#chosen.drop(new Set(this.failed()));
+    this.changed();
+    this.settle();
+  }
+
   /** Finishes with what has arrived, leaving out what failed or was not chosen again. */
   async finishWithout() {
     this.phase = "completing";
     this.changed();
-    for (const item of this.failed()) this.#byKey.delete(item.key);
-    this.items = this.items.filter((item) => item.state !== "failed");
+    this.#chosen.drop(new Set(this.failed()));
     try {
-      await this.#dropUnfinished();
+      const open = [];
+      for await (const file of this.allFiles()) if (file.state === "receiving") open.push(file.id);
+      for (const id of open) await this.call("DELETE", `/files/${id}`);
     } catch (error) {
       return this.end(error);
     }
     return this.#complete();
   }
 
-  async #dropUnfinished() {
-    let cursor = null;
-    do {
-      const query = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
-      const page = await this.call("GET", `/transfers/${this.kept.id}/files?limit=${BATCH}${query}`);
-      for (const file of page.files) {
-        if (file.state === "receiving") await this.call("DELETE", `/files/${file.id}`);
-      }
-      cursor = page.next_cursor;
-    } while (cursor !== null);
-  }
-
   /** Figures of the whole. Bytes count as sent when they are acknowledged. */
   summary() {
-    const sum = { files: 0, bytes: 0, sentBytes: 0, sent: 0, sending: 0, retrying: 0, checking: 0, failed: 0, waiting: 0 };
+    const sum = {
+      files: 0, bytes: 0, sentBytes: 0, sent: 0, sending: 0, retrying: 0, checking: 0, failed: 0, waiting: 0,
+      /** @type {Item[]} */ failures: [],
+      /** @type {Item[]} */ changed: [],
+    };
     for (const item of this.items) {
       sum.files++;
       sum.bytes += item.size;
       sum.sentBytes += item.acknowledged;
       sum[item.shown]++;
+      if (item.state === "failed") sum.failures.push(item);
+      if (item.changed) sum.changed.push(item);
     }
     return sum;
   }
 
   /** Closes the transfer when all of it is there, or says what is in the way. */
   settle() {
-    if (!this.running || this.#flight.busy) return;
+    if (!this.running || this.adding > 0 || this.#flight.busy) return;
     if (this.items.some((item) => item.state !== "sent" && item.state !== "failed")) return;
     if (this.items.some((item) => item.state === "failed")) this.phase = "stuck";
     else this.#complete();
@@ -260,24 +413,64 @@ export class Sender {
     for (;;) {
       try {
         this.done = await this.call("POST", `/transfers/${this.kept.id}/complete`, {});
-        this.phase = "done";
-        return this.changed();
+        break;
       } catch (error) {
         if (!(error instanceof Problem) || error.code !== "still_sealing") return this.#incomplete(error);
         await this.patience.sleep((error.retryAfter ?? 2) * 1000);
       }
     }
+    this.kept = { ...this.kept, files: this.done.files, bytes: this.done.bytes };
+    this.store.save(this.kept);
+    this.phase = "done";
+    this.changed();
   }
 
   #incomplete(error) {
     if (!(error instanceof Problem) || !["transfer_incomplete", "transfer_empty"].includes(error.code)) return this.end(error);
-    const ids = new Set((error.body.files ?? []).map((file) => file.id));
+    const open = error.body.files ?? [];
+    const ids = new Set(open.map((file) => file.id));
     const ours = this.items.filter((item) => ids.has(item.id));
     this.phase = ours.length > 0 ? "sending" : "stuck";
     if (error.code === "transfer_empty") this.problem = error;
-    else this.missing = (error.body.unfinished_count ?? ids.size) - ours.length;
+    else {
+      const known = new Set(ours.map((item) => item.id));
+      this.missing = {
+        count: (error.body.unfinished_count ?? ids.size) - ours.length,
+        names: open.filter((file) => !known.has(file.id)).map((file) => file.path),
+      };
+      for (const file of open) if (!known.has(file.id)) this.#standing.set(file.path, file);
+    }
     for (const item of ours) this.#flight.refresh(item);
-    return this.changed();
+    this.changed();
+    const late = this.late.splice(0);
+    if (late.length > 0) this.add(late);
+  }
+
+  /** Turns to another transfer: its files are chosen from here on. What is kept of this one stays. */
+  next() {
+    if (this.kept) this.store.save({ ...this.kept, aside: true });
+    this.#anew();
+    this.changed();
+    const late = this.late.splice(0);
+    if (late.length > 0) this.add(late);
+  }
+
+  /** Another tab sends from now on: this one forgets what it did, and the browser keeps it. */
+  leave() {
+    this.#anew();
+    this.changed();
+  }
+
+  /** Deletes what has arrived of the kept transfer, and turns to another. */
+  async abandon() {
+    const { kept } = this;
+    try {
+      await this.call("DELETE", `/transfers/${kept.id}`);
+    } catch (error) {
+      if (!(error instanceof Problem) || !GONE.has(error.code)) throw error;
+    }
+    this.next();
+    this.store.remove(kept);
   }
 
   hold(problem) {
@@ -288,6 +481,7 @@ export class Sender {
   }
 
   end(error) {
+    if (error instanceof Ended) return;
     if (!(error instanceof Problem)) console.error(error);
     this.problem = error instanceof Problem ? error : new Problem(0, { code: "internal" }, null);
     this.phase = "ended";
@@ -296,14 +490,16 @@ export class Sender {
   }
 
   /** A call of this transfer, tried until it is answered. */
-  call(method, path, json) {
-    return this.#persist(() => this.wire.call(method, path, { token: this.kept.token, json }));
+  async call(method, path, json) {
+    if (!this.kept) throw new Ended();
+    const { token } = this.kept;
+    return this.#persist((signal) => this.wire.call(method, path, { token, json, signal }));
   }
 
-  async #persist(attempt) {
+  async #persist(attempt, options = {}) {
     try {
-      return await persist(attempt, {
-        patience: this.patience,
+      return await persist(() => attempt(this.#reviving.signal), {
+        ...options, patience: this.patience,
         waiting: (_, error) => {
           this.waiting = error;
           this.changed();

@@ -1,20 +1,32 @@
-// What the browser keeps of a sending, so that it goes on after a reload.
+// What the browser keeps of the sendings of one upload link, so that they go on
+// after a reload and their receipts can be opened again.
 
 /**
  * @typedef {object} Kept
- * @property {string} key the Idempotency-Key, kept before the transfer is asked for
+ * @property {string | null} key the Idempotency-Key, kept before the transfer is asked for
  * @property {string} [id] of the transfer
  * @property {string} [token] upload token
+ * @property {number} since when it was begun here, in milliseconds
+ * @property {boolean} [aside] not what the page opens with
+ * @property {number} [files] set when it is complete
+ * @property {number} [bytes] set when it is complete
  */
 
 const UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
 const FRAGMENT = new RegExp(`^#t=(${UUID})\\.(lzu_[A-Za-z0-9_-]{43})$`);
+/** Sendings kept at most. */
+const MOST = 30;
 
-/** The memory of one upload link. Where the browser keeps nothing, it lasts as long as the page. */
+/**
+ * The memory of one upload link, newest first. Tabs share it: it is read anew
+ * before each change, and each changes its own sending only. Where the browser
+ * keeps nothing, it lasts as long as the page.
+ */
 export class Store {
   #name;
   #storage;
-  #held = null;
+  /** @type {Kept[]} */
+  #held = [];
   /** False when what is kept does not outlive the page. */
   durable = true;
 
@@ -23,35 +35,73 @@ export class Store {
     this.#name = `lenzeye.upload.${slug}`;
     try {
       this.#storage = storage();
-      this.#held = JSON.parse(this.#storage.getItem(this.#name) ?? "null");
+      this.#storage.getItem(this.#name);
     } catch {
       this.durable = false;
     }
   }
 
-  /** @returns {Kept | null} */
-  read() {
+  /** @returns {Kept[]} */
+  list() {
+    if (!this.durable) return this.#held;
+    try {
+      const held = JSON.parse(this.#storage.getItem(this.#name) ?? "[]");
+      this.#held = Array.isArray(held) ? held.filter((kept) => kept && (kept.key || kept.id)) : [];
+    } catch {
+      this.#held = [];
+    }
     return this.#held;
   }
 
-  /** @param {Kept} kept */
-  write(kept) {
-    this.#held = kept;
-    try {
-      this.#storage.setItem(this.#name, JSON.stringify(kept));
-    } catch {
-      this.durable = false;
-    }
+  /** What the page opens with. @returns {Kept | null} */
+  get current() {
+    return this.list().find((kept) => kept.id && !kept.aside) ?? null;
   }
 
-  clear() {
-    this.#held = null;
+  /** A key whose answer never came: the same start is asked for again. @returns {Kept | null} */
+  get begun() {
+    return this.list().find((kept) => kept.key && !kept.id) ?? null;
+  }
+
+  /** Writes one sending, in front of all others. @param {Kept} kept */
+  save(kept) {
+    this.#write([kept, ...this.list().filter((other) => !same(other, kept))]);
+  }
+
+  /** @param {Kept} kept */
+  remove(kept) {
+    this.#write(this.list().filter((other) => !same(other, kept)));
+  }
+
+  /** Calls back when another tab changed something. @param {() => void} changed */
+  watch(changed) {
+    addEventListener("storage", (event) => {
+      if (event.key === this.#name || event.key === null) changed();
+    });
+  }
+
+  #write(list) {
+    this.#held = bounded(list);
     try {
-      this.#storage.removeItem(this.#name);
+      if (list.length === 0) this.#storage.removeItem(this.#name);
+      else this.#storage.setItem(this.#name, JSON.stringify(this.#held));
     } catch {
       this.durable = false;
     }
   }
+}
+
+function same(a, b) {
+  return (a.id && a.id === b.id) || (a.key && a.key === b.key);
+}
+
+/** Of too many the oldest receipts go first, what is unfinished last. */
+function bounded(list) {
+  while (list.length > MOST) {
+    const receipt = list.findLastIndex((kept) => kept.files !== undefined);
+    list.splice(receipt > 0 ? receipt : list.length - 1, 1);
+  }
+  return list;
 }
 
 /** A new Idempotency-Key: 32 random bytes as base64url. */

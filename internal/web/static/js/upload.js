@@ -1,111 +1,264 @@
 // The page on which a guest sends: joins the sending to what is seen and pressed.
 import * as wire from "./api.js";
+import { Awake } from "./awake.js";
 import { Checksums } from "./checksums.js";
+import { askPerson } from "./dialog.js";
 import { $, Painter, readBoot, say, wireCopying } from "./dom.js";
+import { Handles, permitted } from "./handles.js";
 import { Patience } from "./patience.js";
+import { wirePicking } from "./picking.js";
+import { Teller, Watcher } from "./relay.js";
 import { Sender } from "./sender.js";
 import { Store, readFragment } from "./store.js";
+import { Tabs } from "./tabs.js";
 import { figures, translator } from "./text.js";
+import { Thrift } from "./thrift.js";
 import { UploadView } from "./uploadview.js";
-import { fromDrop, fromInput } from "./walk.js";
+import { fromHandles } from "./walk.js";
 
 const boot = readBoot();
 const t = translator(boot.texts, boot.language);
 const store = new Store(boot.slug);
-const patience = new Patience();
-const painter = new Painter(() => view.paint());
-const sender = new Sender({ slug: boot.slug, store, wire, checksums: new Checksums(), patience, changed: painter.ask });
-const view = new UploadView(sender, { boot, t, figures: figures(boot.language) });
+const handles = new Handles();
+const tabs = new Tabs(boot.slug);
+const awake = new Awake();
+const painter = new Painter(() => paint());
+const thrift = new Thrift(painter.ask);
+const sender = new Sender({
+  slug: boot.slug, store, wire, checksums: new Checksums(), patience: new Patience(), changed: painter.ask,
+  maxFile: boot.max_file_bytes ?? null,
+});
+const teller = new Teller(tabs, sender);
+const around = { t, figures: figures(boot.language), studio: boot.studio, thrift, get online() { return navigator.onLine; } };
+const view = new UploadView(sender, {
+  boot, t, figures: around.figures, around, remove, another, openEarlier, seize: () => tabs.seize().then(takeOver),
+});
+/** Ends the wait for the tab that sends. */
+let waiting = new AbortController();
+let limit = thrift.limit;
 
-/** A sending handed over in the address is this browser's from now on. */
+function paint() {
+  if (thrift.limit !== limit) sender.limit = limit = thrift.limit;
+  awake.want(sender.running);
+  if (tabs.mine && ["done", "ended"].includes(sender.phase)) {
+    teller.tell(true);
+    tabs.release();
+    if (sender.phase === "done") handles.forget(sender.kept.id);
+  }
+  teller.tell();
+  view.paint();
+}
+
+/** A sending handed over in the address is this browser's from now on; others stay beside it. */
 function adoptFragment() {
   const handed = readFragment(location.hash);
   if (!handed) return;
-  if (store.read()?.id !== handed.id) store.write({ key: null, ...handed });
+  const known = store.list().find((kept) => kept.id === handed.id);
+  for (const other of store.list()) if (!other.aside && other.id) store.save({ ...other, aside: true });
+  store.save({ key: null, since: Date.now(), ...known, ...handed, aside: false });
   // Where nothing is kept, the address stays the only way back.
   if (store.durable) history.replaceState(null, "", location.pathname + location.search);
 }
 
-async function recall() {
-  const kept = store.read()?.id;
-  if (!kept) return;
+/** Looks what became of a sending, and offers to go on with it. */
+async function recall(kept) {
   try {
-    const found = await sender.recall();
-    if (found === "receiving") view.showRecall();
-    else if (found === "gone") view.showGone();
+    const found = await sender.recall(kept);
+    if (found === "receiving") view.choose.showRecall((await handles.of(kept.id)).length > 0);
+    else view.choose.showFresh();
+    return found;
+  } catch (error) {
+    if (!(error instanceof wire.Problem)) throw error;
+    sender.end(error);
+    return "none";
   } finally {
     painter.ask();
   }
 }
 
-function wirePicking() {
-  for (const input of document.querySelectorAll("input[data-pick]")) {
-    input.addEventListener("change", () => {
-      if (input.files.length > 0) sender.add(fromInput(input.files));
-      // The same files may be chosen again.
-      input.value = "";
-      view.chosen();
-    });
+/** Turns to another transfer; what is kept stays in the list of earlier ones. */
+function another() {
+  sender.next();
+  handles.drop();
+  view.choose.showFresh();
+  scrollTo(0, 0);
+}
+
+function openEarlier(kept) {
+  if (sender.phase === "starting" || sender.adding > 0) return;
+  another();
+  store.save({ ...kept, aside: false });
+  recall(kept);
+}
+
+/** Takes files that were chosen, and sends them to who sends. @param {import("./walk.js").Taken} taken */
+async function take({ found, handles: given }) {
+  view.choose.counting = 0;
+  if (view.watcher) return handOver(found);
+  await handles.keep(sender.running ? sender.kept.id : null, given);
+  const first = sender.phase === "choosing";
+  await sender.add(found);
+  paint();
+  if (first && sender.phase === "choosing") view.choose.focus();
+  return undefined;
+}
+
+function handOver(found) {
+  tabs.tell({ kind: "files", found: found.filter(({ file }) => file) });
+  view.handed += found.length;
+  say(t("send.handed", { count: found.length }));
+  painter.ask();
+}
+
+async function start(details) {
+  if (!await tabs.claim()) {
+    watch();
+    handOver(sender.items.map(({ path, file }) => ({ path, file })));
+    sender.clear();
+    return;
+  }
+  try {
+    if (await sender.start(details)) await handles.keep(sender.kept.id, []);
+    else if (sender.phase === "choosing") tabs.release();
+  } catch (error) {
+    tabs.release();
+    if (!(error instanceof wire.Problem)) throw error;
+    paint();
+    view.choose.refused(error);
   }
 }
 
-function wireDropping() {
-  const place = $("drop");
-  const files = (event) => event.dataTransfer?.types.includes("Files");
-  const over = (on) => place.classList.toggle("over", on);
-  addEventListener("dragover", (event) => {
-    if (!files(event)) return;
-    event.preventDefault();
-    over(true);
+/** Goes on with the files that the browser still knows. */
+async function goOnByPress() {
+  const allowed = await permitted(await handles.of(sender.kept.id));
+  if (allowed.length === 0) return view.choose.showRecall(false);
+  await sender.add(await fromHandles(allowed, count));
+  view.choose.counting = 0;
+  return start({});
+}
+
+function count(n) {
+  view.choose.counting = n;
+  painter.ask();
+}
+
+/** Shows what another tab does, until that one is closed or done. */
+async function watch() {
+  if (view.watcher) return;
+  view.watcher = new Watcher();
+  tabs.tell({ kind: "hello" });
+  painter.ask();
+  waiting = new AbortController();
+  if (await tabs.await(waiting.signal)) await takeOver();
+}
+
+/** The tab that sent is gone: this one goes on where that one stopped. */
+async function takeOver() {
+  const { watcher } = view;
+  if (!watcher || !tabs.mine) return;
+  view.watcher = null;
+  view.handed = 0;
+  waiting.abort();
+  const kept = store.list().find((kept) => kept.id === watcher.last?.id) ?? store.current;
+  if (await recall(kept) === "receiving" && watcher.heirs.size > 0) {
+    await sender.add([...watcher.heirs.values()]);
+    await start({});
+  } else tabs.release();
+}
+
+tabs.whenLost(() => {
+  if (sender.phase === "done" || sender.phase === "ended") return;
+  sender.leave();
+  watch();
+});
+
+tabs.hear((message) => {
+  if (view.watcher) view.watcher.hear(message);
+  else if (message.kind === "hello" && tabs.mine) teller.hello();
+  else if (message.kind === "files" && tabs.mine) sender.add(message.found);
+  else if (message.kind === "progress" && !tabs.mine && sender.phase === "choosing" && sender.items.length === 0) watch();
+  painter.ask();
+});
+
+/** @param {import("./item.js").Item} item */
+async function remove(item) {
+  if (item.state === "sent") {
+    const sure = await askPerson({
+      title: t("send.remove_sent", { name: item.path }), text: t("send.remove_sent_text", { studio: boot.studio }),
+      choices: [{ label: t("send.remove_yes"), value: true, stop: true }, { label: t("send.cancel"), value: false }],
+    });
+    if (!sure) return;
+  }
+  await sender.remove(item);
+}
+
+/** A new transfer beside one that is not finished: the guest decides what becomes of that. */
+async function startNew() {
+  const choice = await askPerson({
+    title: t("send.anew"), text: t("send.anew_text"),
+    choices: [
+      { label: t("send.anew_keep"), value: "keep" }, { label: t("send.anew_delete"), value: "delete", stop: true },
+      { label: t("send.cancel"), value: null },
+    ],
   });
-  addEventListener("dragleave", (event) => {
-    if (event.relatedTarget === null) over(false);
-  });
-  addEventListener("drop", async (event) => {
-    if (!files(event)) return;
-    event.preventDefault();
-    over(false);
-    if (view.ended) return;
-    sender.add(await fromDrop(event.dataTransfer));
-    view.chosen();
-  });
+  if (!choice) return;
+  const { kept } = sender;
+  if (choice === "delete") {
+    await sender.abandon();
+    handles.forget(kept.id);
+    view.choose.showFresh();
+  } else another();
 }
 
 function wireForm() {
-  $("form").addEventListener("submit", async (event) => {
+  $("form").addEventListener("submit", (event) => {
     event.preventDefault();
-    const details = view.readDetails();
-    if (!details) return;
-    try {
-      await sender.start(details);
-      say(t("send.said.sending"));
-      view.sendingBegan();
-    } catch (error) {
-      if (!(error instanceof wire.Problem)) throw error;
-      view.refused(error);
-    }
+    const details = view.choose.readDetails();
+    if (details) start(details);
   });
   $("unchoose").addEventListener("click", () => {
     sender.clear();
-    view.chosen();
+    handles.drop();
+    paint();
   });
   $("pause").addEventListener("click", () => (sender.running ? sender.pause() : sender.goOn()));
-  $("print").addEventListener("click", () => print());
+  $("recall-go").addEventListener("click", goOnByPress);
   $("recall-finish").addEventListener("click", () => sender.finishWithout());
-  for (const id of ["again", "recall-new", "ended-again"]) {
-    $(id).addEventListener("click", () => {
-      store.clear();
-      location.reload();
-    });
-  }
+  $("recall-new").addEventListener("click", startNew);
+  $("again").addEventListener("click", another);
+  $("ended-again").addEventListener("click", () => {
+    if (sender.kept) store.remove(sender.kept);
+    location.reload();
+  });
+  $("ended-reload").addEventListener("click", () => location.reload());
+}
+
+/** An address with a sending was pasted into this tab. */
+async function openHanded() {
+  if (!readFragment(location.hash)) return;
+  const busy = tabs.mine && !["done", "ended"].includes(sender.phase);
+  const sure = !busy || await askPerson({
+    title: t("send.turn"), text: t("send.turn_text"),
+    choices: [{ label: t("send.turn_yes"), value: true }, { label: t("send.cancel"), value: false }],
+  });
+  if (sure) location.reload();
+  else history.replaceState(null, "", location.pathname + location.search);
+}
+
+async function openPage() {
+  if (await tabs.taken()) return watch();
+  return recall(store.current);
 }
 
 adoptFragment();
-wirePicking();
-wireDropping();
+wirePicking({ take, counting: count, closed: () => view.ended && !view.watcher });
 wireForm();
 wireCopying(t("send.copied"));
-addEventListener("online", () => sender.goOnUnasked());
+store.watch(painter.ask);
+addEventListener("online", () => sender.revive());
 addEventListener("offline", painter.ask);
-setInterval(() => sender.running && painter.ask(), 1000);
-recall();
+addEventListener("hashchange", openHanded);
+setInterval(() => {
+  if (view.watcher || (sender.phase !== "choosing" && sender.phase !== "done" && sender.phase !== "ended")) painter.ask();
+}, 1000);
+openPage();

@@ -6,6 +6,8 @@ const MARGIN = 8;
 const TALLEST = 16_000_000;
 
 /**
+ * Rows stand in the page in the order in which they are seen, whatever came when,
+ * so that keyboards and readers walk them so.
  * @template T
  */
 export class WindowList {
@@ -41,36 +43,83 @@ export class WindowList {
     this.#list.hidden = entries.length === 0;
     const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
     this.#height = 3.75 * root;
-    this.#sizer.style.blockSize = `${Math.min(TALLEST, entries.length * this.#height)}px`;
+    this.#sizer.style.blockSize = `${Math.min(TALLEST, this.#whole)}px`;
     this.#draw();
   }
 
+  /** How tall all rows are together. */
+  get #whole() {
+    return this.#entries.length * this.#height;
+  }
+
+  /** How far the rows are scrolled. Where the list would be too tall the bar moves by less than they do. */
+  #top() {
+    const { scrollTop, clientHeight } = this.#list;
+    if (this.#whole <= TALLEST) return scrollTop;
+    return scrollTop * (this.#whole - clientHeight) / (TALLEST - clientHeight);
+  }
+
   #draw() {
-    const first = Math.max(0, Math.floor(this.#list.scrollTop / this.#height) - MARGIN);
-    const last = Math.min(this.#entries.length,
-      Math.ceil((this.#list.scrollTop + this.#list.clientHeight) / this.#height) + MARGIN);
+    const top = this.#top();
+    const first = Math.max(0, Math.floor(top / this.#height) - MARGIN);
+    const last = Math.min(this.#entries.length, Math.ceil((top + this.#list.clientHeight) / this.#height) + MARGIN);
+    /** @type {Map<T, number>} in their order */
     const wanted = new Map();
     for (let i = first; i < last; i++) wanted.set(this.#entries[i], i);
+    const focused = this.#focused();
+    if (focused && !wanted.has(focused)) this.#keepFocus(focused, wanted, first);
     for (const [entry, row] of this.#rows) {
-      // A row that has the focus stays as long as its entry is in the list.
-      if (wanted.has(entry) || row.contains(document.activeElement)) continue;
+      if (wanted.has(entry)) continue;
       row.remove();
       this.#rows.delete(entry);
     }
-    for (const [entry, i] of wanted) this.#place(entry, i);
+    const shift = this.#list.scrollTop - top;
+    for (const [entry, i] of wanted) this.#place(entry, i, shift);
+    this.#order([...wanted.keys()], focused);
   }
 
-  #place(entry, i) {
+  /** @returns {T | undefined} the entry whose row has the focus */
+  #focused() {
+    const active = document.activeElement;
+    if (active === this.#list || !this.#list.contains(active)) return undefined;
+    for (const [entry, row] of this.#rows) if (row.contains(active)) return entry;
+    return undefined;
+  }
+
+  /** A row with the focus stays as long as its entry is in the list; then the list has it. */
+  #keepFocus(entry, wanted, first) {
+    const at = this.#entries.indexOf(entry);
+    if (at < 0) return this.#list.focus({ preventScroll: true });
+    const others = [...wanted];
+    if (at < first) {
+      wanted.clear();
+      wanted.set(entry, at);
+      for (const [other, i] of others) wanted.set(other, i);
+    } else wanted.set(entry, at);
+    return undefined;
+  }
+
+  #place(entry, i, shift) {
     let row = this.#rows.get(entry);
     if (!row) {
       row = this.#make(entry);
       this.#rows.set(entry, row);
-      this.#list.append(row);
     }
     this.#fill(row, entry);
-    row.style.transform = `translateY(${i * this.#height}px)`;
+    row.style.transform = `translateY(${i * this.#height + shift}px)`;
     row.classList.toggle("last", i === this.#entries.length - 1);
     row.setAttribute("aria-setsize", String(this.#entries.length));
     row.setAttribute("aria-posinset", String(i + 1));
+  }
+
+  /** Puts the rows in order from the last. The one with the focus would lose it by being moved: the others go around it. */
+  #order(entries, focused) {
+    let next = null;
+    for (const entry of entries.reverse()) {
+      const row = this.#rows.get(entry);
+      const stays = entry === focused && row.parentNode;
+      if (!stays && (row.parentNode === null || row.nextSibling !== next)) this.#list.insertBefore(row, next);
+      next = row;
+    }
   }
 }
