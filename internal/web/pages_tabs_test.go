@@ -1,0 +1,113 @@
+package web
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/performance"
+	"github.com/chromedp/chromedp"
+)
+
+// sibling opens a second tab that shares cookies and memory with this one.
+func (b *tab) sibling() *tab {
+	b.t.Helper()
+	ctx, stop := chromedp.NewContext(b.ctx)
+	b.t.Cleanup(stop)
+	c := &tab{t: b.t, ctx: ctx, e: b.e, fetched: b.fetched}
+	b.must(chromedp.Do(c.ctx))
+	b.must(chromedp.Listen(c.ctx, c.watch))
+	b.t.Cleanup(c.wantNoFaults)
+	return c
+}
+
+// shut closes the tab as a person does.
+func (b *tab) shut() {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, page.Close, cdp.Empty{})
+	if err != nil && !strings.Contains(err.Error(), "closed") && !strings.Contains(err.Error(), "canceled") {
+		b.must(err)
+	}
+}
+
+// mainThread is how long the page's main thread has worked.
+func (b *tab) mainThread() time.Duration {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks})
+	b.must(err)
+	metrics, err := chromedp.Call(b.ctx, performance.GetMetrics, cdp.Empty{})
+	b.must(err)
+	for _, m := range metrics.Metrics {
+		if m.Name == "TaskDuration" {
+			return time.Duration(m.Value * float64(time.Second))
+		}
+	}
+	b.t.Fatal("the browser does not tell how long its tasks took")
+	return 0
+}
+
+func TestSecondTabWatchesAndTakesOver(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	want := map[string][]byte{"film.mov": pattern(60 << 20), "still.jpg": pattern(5000), "late.jpg": pattern(6000)}
+	content := func(name string) []byte { return want[name] }
+	paths := fill(t, t.TempDir(), []string{"film.mov", "still.jpg"}, content)
+	release := e.hold(3)
+	one := e.openTab("en")
+	one.excuse("503")
+	one.open("/u/wedding")
+	one.choose(paths...)
+	one.send()
+	one.holds(`parseFloat(document.getElementById("fact-sent").textContent) >= 20`)
+
+	two := one.sibling()
+	two.excuse("503")
+	two.open("/u/wedding")
+	two.reads("#notices", "Another tab of this browser is sending.")
+	two.holds(`parseFloat(document.getElementById("fact-sent").textContent) >= 20`)
+	two.look("upload-watching")
+	two.do(chromedp.SetUploadFiles(chromedp.CSS("#sending input[data-pick]:not([webkitdirectory])"), fill(t, t.TempDir(), []string{"late.jpg"}, content)))
+	two.reads("#notices", "1 file was handed to the tab that sends.")
+	one.reads("#count-all", "3")
+	two.reads("#fact-files", "of 3")
+
+	two.sent("")
+	one.shut()
+	release()
+	two.see("#done")
+	wantSame(t, e.arrived(), want)
+	if parts := two.sent("PUT "); len(parts) == 0 {
+		t.Error("the second tab has sent nothing")
+	}
+}
+
+func TestSecondTabAddsToTheFirst(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	want := map[string][]byte{"film.mov": pattern(30 << 20), "other.jpg": pattern(5000)}
+	content := func(name string) []byte { return want[name] }
+	release := e.hold(1)
+	one := e.openTab("en")
+	one.excuse("503")
+	one.open("/u/wedding")
+	two := one.sibling()
+	two.open("/u/wedding")
+	two.choose(fill(t, t.TempDir(), []string{"other.jpg"}, content)...)
+	two.see("#ready")
+	one.choose(fill(t, t.TempDir(), []string{"film.mov"}, content)...)
+	one.send()
+	one.reads("#fact-sent", "10.5 MB")
+	two.send()
+	two.reads("#notices", "1 file was handed to the tab that sends.")
+	one.reads("#count-all", "2")
+	release()
+	one.press("#notices", "Try now")
+	one.see("#done")
+	two.see("#done")
+	if one.text("#share-code") != two.text("#share-code") {
+		t.Error("the tabs show different codes")
+	}
+	wantSame(t, e.arrived(), want)
+}
