@@ -26,7 +26,7 @@ const painter = new Painter(() => paint());
 const thrift = new Thrift(painter.ask);
 const sender = new Sender({
   slug: boot.slug, store, wire, checksums: new Checksums(), patience: new Patience(), changed: painter.ask,
-  maxFile: boot.max_file_bytes ?? null,
+  maxFile: boot.max_file_bytes ?? null, limit: thrift.limit,
 });
 const teller = new Teller(tabs, sender);
 const around = { t, figures: figures(boot.language), studio: boot.studio, thrift, get online() { return navigator.onLine; } };

@@ -27,6 +27,8 @@ export class UploadView {
   #done;
   #said = 0;
   #phase = "";
+  /** @type {any} the answer to completion that is in sight */
+  #shown = null;
   #condition = "";
   /** @type {import("./relay.js").Watcher | null} set while another tab sends */
   watcher = null;
@@ -73,7 +75,9 @@ export class UploadView {
   }
 
   #paintDone() {
-    if (this.#phase !== "done") this.#done.open();
+    // Another receipt may have come between two paints.
+    if (this.#phase !== "done" || this.#shown !== this.#sender.done) this.#done.open();
+    this.#shown = this.#sender.done;
     this.#done.paint();
   }
 
