@@ -350,6 +350,7 @@ func TestFilesThatDoNotFitAreKnownFirst(t *testing.T) {
 	b.reads("#ready-notices", "This does not fit.")
 	b.look("upload-room")
 	b.excuse("413")
+	b.excuse("409")
 	b.send()
 	b.reads("#notices", "This does not fit.")
 	b.look("upload-quota")
@@ -475,7 +476,9 @@ func TestTenThousandFilesKeepThePageQuick(t *testing.T) {
 	fill(t, dir, names, func(string) []byte { return []byte("x") })
 	b := e.openTab("en")
 	b.excuse("503")
-	b.before(`window.tasks = []; new PerformanceObserver((list) => tasks.push(...list.getEntries().map((e) => Math.round(e.duration)))).observe({ type: "longtask" });`)
+	b.before(`window.slices = []; new PerformanceObserver((list) => {
+		for (const frame of list.getEntries()) for (const script of frame.scripts) slices.push(Math.round(script.duration));
+	}).observe({ type: "long-animation-frame" });`)
 	b.open("/u/wedding")
 	b.see("#drop")
 	e.fault.set(func(op blob.Op, when blob.When) error {
@@ -505,8 +508,21 @@ func TestTenThousandFilesKeepThePageQuick(t *testing.T) {
 		b.eval(`new Promise((done) => setTimeout(done, 100))`)
 	}
 	spent := b.mainThread() - begun
-	longest, _ := strconv.Atoi(b.eval(`Math.max(0, ...tasks)`))
-	t.Logf("10,000 files: %v of the main thread, the longest task %d ms (%s)", spent, longest, b.eval(`tasks.join(" ")`))
+	// Slices are wall time, on a machine that others use too: the same work, done
+	// sixty times, tells by how much that draws things out.
+	drawn, _ := strconv.ParseFloat(b.eval(`(() => {
+		const times = Array.from({ length: 60 }, () => {
+			const begun = performance.now();
+			for (let i = 0, x = 1; i < 2e6; i++) x = (x * 31 + i) | 0;
+			return performance.now() - begun;
+		});
+		return Math.max(...times) / Math.min(...times);
+	})()`), 64)
+	longest, _ := strconv.ParseFloat(b.eval(`Math.max(0, ...slices)`), 64)
+	t.Logf("10,000 files: %v of the main thread, the longest slice %.0f ms where others draw work out %.1f times", spent, longest, drawn)
+	if longest > 100*max(2, drawn) {
+		t.Errorf("a slice of work took %.0f ms (%s)", longest, b.eval(`slices.join(" ")`))
+	}
 	if spent > 3*time.Second {
 		t.Errorf("choosing and declaring 10,000 files took %v of the main thread", spent)
 	}
