@@ -40,7 +40,7 @@ export class ChooseView {
 
   paint() {
     const { t, figures, around } = this.#page;
-    const { items, phase, kept, adding } = this.#sender;
+    const { items, phase, kept } = this.#sender;
     const starting = phase === "starting";
     setShown($("drop"), items.length === 0);
     setShown($("ready"), items.length > 0);
@@ -54,7 +54,7 @@ export class ChooseView {
     setShown($("ready-pick"), !starting);
     const button = $("send");
     setText(button, starting ? t("send.starting") : t(kept ? "send.button_on" : "send.button", { count: fit }));
-    setAttribute(button, "aria-busy", starting || adding > 0 ? "true" : null);
+    setAttribute(button, "aria-busy", starting ? "true" : null);
     this.#readyNotices.show([...this.#reading(), ...this.#past(), ...this.#tooMuch(sum), ...readyNotices(this.#sender, sum, around)]);
     if ($("ready-files").open) this.#rows.show(items);
   }
@@ -98,8 +98,8 @@ export class ChooseView {
     this.#wrong("email", "");
     this.#wrong("password", "");
     setShown($("form-wrong"), false);
-    const { phase, items, kept, adding } = this.#sender;
-    if (phase !== "choosing" || adding > 0 || items.every((item) => item.state === "failed")) return null;
+    const { phase, items, kept } = this.#sender;
+    if (phase !== "choosing" || items.every((item) => item.state === "failed")) return null;
     if (kept) return {};
     const { t } = this.#page;
     const value = (id) => $(id)?.value.trim() ?? "";

@@ -22,11 +22,13 @@ export class Meter {
 
   /** @param {number} bytes acknowledged @param {number} now in milliseconds */
   note(bytes, now) {
-    this.#from ??= now;
+    // Without a beginning it is not known how long the first took.
+    if (this.#from === null) return this.begin(now);
     const last = this.#notes.at(-1);
     if (last && now - last.at < 250) last.bytes += bytes;
     else this.#notes.push({ at: now, bytes });
     this.#forget(now);
+    return undefined;
   }
 
   /** @param {number} now @returns {number} bytes a second; 0 while nothing is known */

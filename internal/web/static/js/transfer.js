@@ -102,7 +102,7 @@ function follow() {
 
 /** What is known of a transfer on its way. */
 class Watch {
-  #meter = new Meter(20_000);
+  #meter = new Meter();
   #bytes = boot.transfer.bytes;
   #moved = $("meter").classList.contains("paused") ? 0 : Date.now();
   #told = quarterOf({ received: boot.transfer.bytes, declared: boot.transfer.whole });
