@@ -160,6 +160,11 @@ func (b *guestPage) inPeace(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	took := time.Since(began)
+	spent, err := b.browser.metrics(b.browser.ctx)
+	if err != nil {
+		return 0, err
+	}
+	b.tellNow("main thread of the page: %.1f s of tasks, %.1f s of them script\n", spent["TaskDuration"], spent["ScriptDuration"])
 	b.flat()
 	return took, errors.Join(b.fetch(ctx), b.forget(ctx))
 }
