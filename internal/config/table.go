@@ -106,7 +106,7 @@ func (c *Config) httpStreamKeys() []key {
 		},
 		{
 			name: "http.min_rate", unit: "bytes a second", def: "1KiB", bind: size(&h.MinRate, 0, GiB),
-			doc: "A body or an answer that moves less over the length of http.idle_timeout ends. 0 allows any rate.",
+			doc: "A body or an answer that moves less over the length of http.idle_timeout ends. 0 only asks that something moves in that time: a byte of a body, 4 KiB of an answer.",
 		},
 		{
 			name: "http.drain_timeout", def: "30s", bind: duration(&h.DrainTimeout, 0, time.Hour),

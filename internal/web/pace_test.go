@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,5 +71,28 @@ func TestBodiesHaveToMove(t *testing.T) {
 				t.Errorf("%d bytes in %v: %v", n, took, err)
 			}
 		})
+	}
+}
+
+// writeCounter is an answer that counts how often it is written to.
+type writeCounter struct {
+	http.ResponseWriter
+	writes int
+}
+
+func (c *writeCounter) Write(p []byte) (int, error) {
+	c.writes++
+	return c.ResponseWriter.Write(p)
+}
+
+func TestAnswersOfAnyRateAreWrittenInPieces(t *testing.T) {
+	t.Parallel()
+	out := &writeCounter{ResponseWriter: httptest.NewRecorder()}
+	w := &response{ResponseWriter: out, meter: meter{pace: Limits{MinRate: None}.withDefaults().pace(), set: func(time.Time) error { return nil }}}
+	if n, err := w.Write(make([]byte, 1<<20)); n != 1<<20 || err != nil {
+		t.Fatal(n, err)
+	}
+	if most := 1 << 20 / leastPiece; out.writes > most {
+		t.Errorf("%d writes for a MiB, want %d at most", out.writes, most)
 	}
 }

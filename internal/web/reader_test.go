@@ -42,7 +42,7 @@ func (e *env) fetches(s sent) (raw, *http.Response) {
 func TestSlowReaderGetsItsFile(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, func(o *Options) {
-		o.Limits.IdleTimeout, o.Limits.MinRate = time.Second, 40<<10
+		o.Limits.IdleTimeout, o.Limits.MinRate = 3*time.Second, 20<<10
 	})
 	s := e.send("a", pattern(10<<20))
 	_, res := e.fetches(s)

@@ -31,6 +31,10 @@ type response struct {
 // less is due, since a piece counts only when all of it was taken.
 const chunk = 64 << 10
 
+// leastPiece is written under one look also where hardly anything has to move:
+// a write for each byte would cost more than the answer.
+const leastPiece = 4 << 10
+
 func (s *Server) newResponse(w http.ResponseWriter, r *http.Request) *response {
 	rc := http.NewResponseController(w)
 	return &response{
@@ -61,7 +65,7 @@ func (w *response) Write(p []byte) (int, error) {
 		if err := w.meter.start(); err != nil {
 			return done, err
 		}
-		piece := p[done:min(done+int(min(chunk, w.meter.due)), len(p))]
+		piece := p[done:min(done+int(min(chunk, max(leastPiece, w.meter.due))), len(p))]
 		n, err := w.ResponseWriter.Write(piece)
 		done += n
 		w.sent += int64(n)
