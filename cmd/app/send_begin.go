@@ -73,7 +73,7 @@ func (r *sendRun) tidy(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if src, _ := r.plan.find(f.Path); src != nil || f.State == "stored" && isBelow(left, f.Path) {
+		if src, _ := r.plan.find(f.Path); src != nil || isWhole(f) && isBelow(left, f.Path) {
 			continue
 		}
 		if err := r.takeOut(ctx, f); err != nil {
@@ -82,6 +82,9 @@ func (r *sendRun) tidy(ctx context.Context) error {
 	}
 	return nil
 }
+
+// isWhole tells whether every part of a file has arrived.
+func isWhole(f api.File) bool { return f.State == "stored" || f.State == "sealing" }
 
 // isBelow tells whether a path, or a folder around it, is among paths.
 func isBelow(paths map[string]bool, name string) bool {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lenzeye/lenzeye/internal/api"
 	"github.com/lenzeye/lenzeye/internal/client"
 )
 
@@ -164,6 +167,14 @@ func TestInputKeepsItsDate(t *testing.T) {
 	if !in.source.Modified.Equal(kept) || in.source.Size != 3 {
 		t.Errorf("%+v", in.source)
 	}
+	stands := api.File{Size: 3, Modified: apiTime(kept), CRC32: crcOf("abc")}
+	if err := in.source.Compare(t.Context(), stands); err != nil {
+		t.Errorf("compared with itself: %v", err)
+	}
+	stands.CRC32 = crcOf("abd")
+	if err := in.source.Compare(t.Context(), stands); !errors.Is(err, client.ErrChanged) {
+		t.Errorf("compared with another: %v", err)
+	}
 	for range 2 {
 		again, err := in.source.Open("in")
 		if err != nil {
@@ -175,6 +186,25 @@ func TestInputKeepsItsDate(t *testing.T) {
 		}
 		if err := again.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func apiTime(t time.Time) *api.Time {
+	at := api.NewTime(t)
+	return &at
+}
+
+func crcOf(text string) *api.CRC32 {
+	sum := api.CRC32(crc32.ChecksumIEEE([]byte(text)))
+	return &sum
+}
+
+func TestWholeFilesStayBelowWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[string]bool{"stored": true, "sealing": true, "receiving": false, "damaged": false} {
+		if got := isWhole(api.File{State: state}); got != want {
+			t.Errorf("%s: %v", state, got)
 		}
 	}
 }
