@@ -2,6 +2,7 @@ package blob
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -189,14 +190,16 @@ func TestBucketSilence(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})}
-	_, err := s.Head(t.Context(), s.key())
+	ctx, cancel := context.WithTimeout(t.Context(), defaultReadTimeout/2) // before which all have to end by themselves
+	defer cancel()
+	_, err := s.Head(ctx, s.key())
 	s.is(err, ErrUnavailable)
-	_, err = s.Put(t.Context(), s.key(), bytes.NewReader([]byte("abc")), 3)
+	_, err = s.Put(ctx, s.key(), bytes.NewReader([]byte("abc")), 3)
 	s.is(err, ErrUnavailable)
 	if errors.Is(err, ErrStalled) {
 		t.Errorf("blamed the body: %v", err)
 	}
-	rc, err := s.Range(t.Context(), s.key(), 0, 10)
+	rc, err := s.Range(ctx, s.key(), 0, 10)
 	s.must(err)
 	got, err := io.ReadAll(rc)
 	s.is(err, ErrUnavailable)
@@ -204,6 +207,7 @@ func TestBucketSilence(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	s.must(rc.Close())
+	s.must(ctx.Err())
 }
 
 // TestBucketStalledBody has a body that pauses until its connection is given up.
