@@ -58,6 +58,7 @@ func passedOn() []passed {
 		{"retention.warn_before", "0s", time.Duration(0), func(c *config.Config) any { return transferSettings(c, "").WarnBefore }},
 		{"retention.undo", "0s", time.Duration(1), func(c *config.Config) any { return transferSettings(c, "").Undo }},
 		{"transfer.max_age", "7s", 7 * time.Second, func(c *config.Config) any { return transferSettings(c, "").MaxAge }},
+		{"sweep.every", "7s", sweepsEvery(7 * time.Second), func(c *config.Config) any { return periods(c) }},
 		{"sweep.grace", "0s", time.Duration(1), func(c *config.Config) any { return transferSettings(c, "").Grace }},
 
 		{"retention.events", "7h", 7 * time.Hour, func(c *config.Config) any { return accountOptions(c).KeepEvents }},
@@ -67,6 +68,7 @@ func passedOn() []passed {
 
 		{"http.stream_wait", "0s", time.Duration(web.None), func(c *config.Config) any { return webLimits(c, 0).StreamWait }},
 		{"http.max_waiting", "0", web.None, func(c *config.Config) any { return webLimits(c, 0).MaxWaiting }},
+		{"http.max_requests_jitter", "999", true, func(c *config.Config) any { return endsApart(c) }},
 		{"http.min_rate", "0", int64(web.None), func(c *config.Config) any { return webLimits(c, 0).MinRate }},
 	}
 }
@@ -75,6 +77,34 @@ func passedOn() []passed {
 func hasChore(c *config.Config, name string) bool {
 	p := &parts{cfg: c, log: slog.New(slog.DiscardHandler)}
 	return slices.ContainsFunc(p.chores(), func(chore jobs.Chore) bool { return chore.Name == name })
+}
+
+// periods are those of the chores that look for what is due.
+func periods(c *config.Config) map[string]time.Duration {
+	p := &parts{cfg: c, log: slog.New(slog.DiscardHandler)}
+	found := map[string]time.Duration{}
+	for _, chore := range p.chores() {
+		if chore.Name != "mail.prune" { // by the hour, whatever is set
+			found[chore.Name] = chore.Every
+		}
+	}
+	return found
+}
+
+func sweepsEvery(d time.Duration) map[string]time.Duration {
+	return map[string]time.Duration{"transfer.sweep": d, "transfer.scrub": d, "account.sweep": d, "signin.sweep": d, "mail.sweep": d}
+}
+
+// endsApart tells whether instances with these settings end after different
+// numbers of requests. That a hundred draw the same has no chance.
+func endsApart(c *config.Config) bool {
+	first := webLimits(c, 0).MaxRequests
+	for range 100 {
+		if webLimits(c, 0).MaxRequests != first {
+			return true
+		}
+	}
+	return false
 }
 
 // shownElsewhere names for each remaining setting the test, or the story of
@@ -98,7 +128,6 @@ func shownElsewhere() map[string]string {
 		"mail.brevo_api_key":    "TestMailWayOutFollowsTheSettings",
 		"mail.sendgrid_api_key": "TestMailWayOutFollowsTheSettings",
 		"mail.admin_email":      "TestFirstStudioIsTheOperators",
-		"sweep.every":           "TestRedisLosesNothing",
 	}
 }
 
@@ -113,7 +142,10 @@ func loadWith(t *testing.T, environ ...string) *config.Config {
 
 func TestSettingsArePassedOn(t *testing.T) {
 	t.Parallel()
-	needs := map[string][]string{"s3.bucket": {"WASABI_ACCESS_KEY=a", "WASABI_SECRET_KEY=b"}}
+	needs := map[string][]string{
+		"s3.bucket":                {"WASABI_ACCESS_KEY=a", "WASABI_SECRET_KEY=b"},
+		"http.max_requests_jitter": {"APP_HTTP_MAX_REQUESTS=1000"},
+	}
 	for _, p := range passedOn() {
 		variable := "APP_" + strings.ToUpper(strings.ReplaceAll(p.key, ".", "_"))
 		if diff := cmp.Diff(p.want, p.got(loadWith(t, append(needs[p.key], variable+"="+p.value)...))); diff != "" {
