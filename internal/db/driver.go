@@ -29,7 +29,11 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		if bounded.Err() != nil && ctx.Err() == nil {
 			return nil, fmt.Errorf("%w: no connection became free within %v", ErrUnavailable, c.limit)
 		}
-		return nil, classify(err)
+		err = classify(err)
+		if ctx.Err() != nil && !classified(err) { // a pool says that it was cancelled, and ctx why
+			err = fmt.Errorf("%w (%v)", ctx.Err(), err)
+		}
+		return nil, err
 	}
 	full, ok := inner.(fullConn)
 	if !ok {

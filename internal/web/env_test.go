@@ -24,7 +24,8 @@ import (
 	"github.com/lenzeye/lenzeye/internal/transfer"
 )
 
-// env is a whole server over SQLite and memory, listening on loopback.
+// env is a whole server, listening on loopback, over SQLite and memory if a test
+// does not say otherwise.
 type env struct {
 	*Server
 	t      *testing.T
@@ -62,13 +63,18 @@ func newEnv(t *testing.T, change func(*Options)) *env {
 // newEnvOver makes a server over a store, or one in memory that can fail if nil.
 func newEnvOver(t *testing.T, store *blob.Store, change func(*Options)) *env {
 	t.Helper()
+	return newEnvAt(t, testenv.Database(t, db.EngineSQLite), store, change)
+}
+
+// newEnvAt is the same with a database of the test's choice.
+func newEnvAt(t *testing.T, at db.Options, store *blob.Store, change func(*Options)) *env {
+	t.Helper()
 	e := &env{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Millisecond)}, fault: &fault{}, log: &logBuffer{}, mails: &mailbox{}}
 	ring, err := seal.ParseRing(testRing)
 	e.must(err)
 	words, err := catalog.Load()
 	e.must(err)
 	log := slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	at := testenv.Database(t, db.EngineSQLite)
 	d := testenv.Open(t, at)
 	e.db, e.dbPath = d, at.Path
 	accounts := account.New(account.Options{

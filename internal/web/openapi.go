@@ -168,6 +168,9 @@ func implied(rt route) []api.Code {
 	if rt.list {
 		codes = append(codes, api.QueryInvalid)
 	}
+	if strings.HasPrefix(rt.pattern, "/api/") && rt.pattern != "/api/v1/openapi.json" {
+		codes = append(codes, api.DatabaseUnavailable)
+	}
 	if rt.body != "" || rt.maxBody != 0 || rt.ranged() {
 		codes = append(codes, api.Busy, api.Draining)
 	}
