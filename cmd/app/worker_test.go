@@ -195,10 +195,7 @@ func TestRedisLosesNothing(t *testing.T) {
 	for name, fault := range map[string]func(t *testing.T, s *studio){
 		"gone before the work": func(t *testing.T, s *studio) {
 			s.redis.Stop(t)
-			told := s.env
-			s.env = append(told[:len(told):len(told)], "REDIS_URL=") // which would refuse the seed
-			s.seed(t)
-			s.env = told
+			s.seedUntold(t)
 		},
 		"gone and back empty": func(t *testing.T, s *studio) {
 			s.seed(t)
@@ -211,7 +208,7 @@ func TestRedisLosesNothing(t *testing.T) {
 		},
 		"full": func(t *testing.T, s *studio) {
 			s.redis.Call(t, "CONFIG SET maxmemory 1")
-			s.seed(t)
+			s.seedUntold(t)
 		},
 		"full after the hint": func(t *testing.T, s *studio) {
 			s.seed(t)
@@ -226,6 +223,15 @@ func TestRedisLosesNothing(t *testing.T) {
 			s.sent(t)
 		})
 	}
+}
+
+// seedUntold seeds without Redis, whose state would refuse the command.
+func (s *studio) seedUntold(t *testing.T) {
+	t.Helper()
+	told := s.env
+	s.env = append(told[:len(told):len(told)], "REDIS_URL=")
+	s.seed(t)
+	s.env = told
 }
 
 // A server without Redis is up, says what is missing, and goes on by itself.
