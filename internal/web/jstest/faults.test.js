@@ -375,6 +375,29 @@ test("a file is taken out before, while and after it is sent, and the server for
   assert.equal(sender.summary().files, 1);
 });
 
+test("a transfer is not completed while a file is still being taken out", async () => {
+  const server = new TinyServer();
+  const { sender, reach } = open(server);
+  await sender.add([file("out.jpg", "o"), file("stays.jpg", "s")]);
+  const item = (name) => sender.items.find((item) => item.path === name);
+  let forget, arrive;
+  server.fault = (name) => {
+    if (name === "DELETE /files/f1") return new Promise((resolve) => { forget = resolve; });
+    if (name.startsWith("PUT /files/f2/")) return new Promise((resolve) => { arrive = resolve; });
+    return undefined;
+  };
+  await sender.start(details);
+  while (item("out.jpg").state !== "sent" || !arrive) await tick();
+  const removed = sender.remove(item("out.jpg"));
+  arrive();
+  while (item("stays.jpg").state !== "sent") await tick();
+  assert.equal(sender.phase, "sending");
+  forget();
+  await removed;
+  assert.equal(await reach("done", "stuck", "ended"), "done");
+  assert.deepEqual(server.files().map((f) => f.path), ["stays.jpg"]);
+});
+
 test("a file larger than the link takes is known before anything is sent", async () => {
   const { sender } = open(new TinyServer(), new Map(), { maxFile: 4 });
   await sender.add([file("a.jpg", "1234"), file("b.jpg", "12345")]);

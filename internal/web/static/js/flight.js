@@ -52,6 +52,8 @@ export class Flight {
   #host;
   #line;
   #declaring = false;
+  /** Files that are being taken out. */
+  #removing = 0;
   #retired = false;
   #checks;
   #proofs;
@@ -73,7 +75,7 @@ export class Flight {
 
   /** Whether something is under way. */
   get busy() {
-    return this.#declaring || this.#line.busy || [this.#checks, this.#proofs, this.#refreshes].some((work) => work.busy);
+    return this.#declaring || this.#removing > 0 || this.#line.busy || [this.#checks, this.#proofs, this.#refreshes].some((work) => work.busy);
   }
 
   get meter() {
@@ -136,10 +138,16 @@ export class Flight {
 
   /** Takes a file out, also where the server knows it. @param {Item} item */
   async remove(item) {
-    this.#line.withdraw(item);
-    item.state = "removed";
-    // One that is being declared is deleted when its id is known.
-    if (item.id) await this.#delete(item.id);
+    // Nothing is complete while the server may still have it.
+    this.#removing++;
+    try {
+      item.state = "removed";
+      this.#line.withdraw(item);
+      // One that is being declared is deleted when its id is known.
+      if (item.id) await this.#delete(item.id);
+    } finally {
+      this.#removing--;
+    }
     this.#host.settle();
   }
 
