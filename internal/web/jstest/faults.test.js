@@ -382,8 +382,8 @@ test("a transfer is not completed while a file is still being taken out", async 
   const item = (name) => sender.items.find((item) => item.path === name);
   let forget, arrive;
   server.fault = (name) => {
-    if (name === "DELETE /files/f1") return new Promise((resolve) => { forget = resolve; });
-    if (name.startsWith("PUT /files/f2/")) return new Promise((resolve) => { arrive = resolve; });
+    if (name === "DELETE /files/f2") return new Promise((resolve) => { forget = resolve; });
+    if (name.startsWith("PUT /files/f3/")) return new Promise((resolve) => { arrive = resolve; });
     return undefined;
   };
   await sender.start(details);
