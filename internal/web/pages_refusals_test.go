@@ -238,7 +238,7 @@ func TestTenThousandFilesAreFewNodes(t *testing.T) {
 		return all[0].Files.Total
 	}
 	b.holds(`document.getElementById("count-all").textContent === "10,000"`)
-	for deadline := time.Now().Add(patience); declared() < count; {
+	for deadline := time.Now().Add(3 * patience); declared() < count; {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d files are declared", declared())
 		}
