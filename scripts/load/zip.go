@@ -19,7 +19,7 @@ func benchZIP(ctx context.Context, p plan) error {
 	if err != nil {
 		return err
 	}
-	address, access, err := shareMany(ctx, s)
+	address, access, err := shareSome(ctx, s, manyFiles, 256<<10)
 	if err := errors.Join(err, s.stop()); err != nil {
 		return err
 	}
@@ -68,17 +68,18 @@ func benchZIP(ctx context.Context, p plan) error {
 	return errors.Join(p.hold("first byte of a ZIP", first <= 200*time.Millisecond), p.hold("peak memory of ten at once", peak-idle <= 64))
 }
 
-// shareMany sends many small files and gives what it takes to fetch their ZIP.
-func shareMany(ctx context.Context, s *server) (address, access string, err error) {
+// shareSome sends so many files of a size and gives what it takes to fetch their
+// ZIP.
+func shareSome(ctx context.Context, s *server, count int, size int64) (address, access string, err error) {
 	g, err := newGuest(ctx, s, 4)
 	if err != nil {
 		return "", "", err
 	}
-	names := make([]string, manyFiles)
+	names := make([]string, count)
 	for i := range names {
 		names[i] = fmt.Sprintf("Wedding/Card %d/HLD_%05d.JPG", i%7, i)
 	}
-	files, err := g.declare(ctx, names, 256<<10)
+	files, err := g.declare(ctx, names, size)
 	if err != nil {
 		return "", "", err
 	}
