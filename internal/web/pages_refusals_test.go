@@ -120,13 +120,21 @@ func TestSendingEndedElsewhere(t *testing.T) {
 	b.see("#drop")
 }
 
+// Scripts that take from a page what it keeps things in.
+const (
+	noStorage  = `Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no", "SecurityError"); } });`
+	noDatabase = `Object.defineProperty(window, "indexedDB", { get() { throw new DOMException("no", "SecurityError"); } });`
+	// Some browsers never answer whether a database opens.
+	muteDatabase = `indexedDB.open = () => ({});`
+)
+
 func TestBrowserThatKeepsNothingIsTold(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, nil)
 	release := e.hold(1)
 	b := e.openTab("en")
 	b.excuse("503")
-	b.before(`Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no", "SecurityError"); } });`)
+	b.before(noStorage + noDatabase)
 	b.open("/u/wedding")
 	b.choose(alone(t, "film.mov", pattern(30<<20)))
 	b.send()
@@ -136,6 +144,48 @@ func TestBrowserThatKeepsNothingIsTold(t *testing.T) {
 	release()
 	b.press("#notices", "Try now")
 	b.see("#done")
+}
+
+// TestSendingsAreKeptWhereverTheBrowserCan reloads the page in the middle: what to go
+// on with is in the database, written at once, or else in the slower storage.
+func TestSendingsAreKeptWhereverTheBrowserCan(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{"database": noStorage, "storage": noDatabase, "storage for want of an answer": muteDatabase} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t, nil)
+			release := e.hold(1)
+			b := e.openTab("en")
+			b.excuse("503")
+			b.before(script + `
+				window.written = [];
+				const { transaction } = IDBDatabase.prototype;
+				IDBDatabase.prototype.transaction = function (tables, mode, options) {
+					if (mode === "readwrite" && this.name === "lenzeye.sendings") written.push(options?.durability);
+					return transaction.call(this, tables, mode, options);
+				};`)
+			film := alone(t, "film.mov", pattern(30<<20))
+			b.open("/u/wedding")
+			b.choose(film)
+			b.send()
+			b.see("#sending")
+			b.holds(`parseFloat(document.getElementById("fact-sent").textContent) > 0`)
+			want := "strict,strict"
+			if name != "database" {
+				want = ""
+			}
+			if got := b.eval(`written.join()`); got != want {
+				t.Errorf("written to the database: %q, want %q", got, want)
+			}
+			b.open("/u/wedding")
+			b.see("#recall-new")
+			b.choose(film)
+			release()
+			b.click("#send")
+			b.see("#done")
+			wantSame(t, e.arrived(), map[string][]byte{"film.mov": pattern(30 << 20)})
+		})
+	}
 }
 
 func TestBatteryAndMeteredConnectionsAreSaid(t *testing.T) {

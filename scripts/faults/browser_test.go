@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,9 +28,9 @@ const (
 	crashBrowser
 )
 
-// writtenAfter is more than Chromium takes to write a page's storage to the disk. A
-// kill of all of it before that forgets what was just begun.
-const writtenAfter = 8 * time.Second
+// atOnce is how many bytes pass before the browser is killed for the first time:
+// what to go on with must be on the disk by then.
+const atOnce = 100_000
 
 // guestPage is a folder and a large file on their way through the page.
 type guestPage struct {
@@ -38,7 +39,6 @@ type guestPage struct {
 	folder  string
 	film    string
 	fallen  map[blow]int
-	pressed time.Time // when it last began or went on
 	seen    []memory
 }
 
@@ -173,22 +173,26 @@ func (b *guestPage) inPeace(ctx context.Context) (time.Duration, error) {
 func (b *guestPage) underBlows(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Hour)
 	defer cancel()
-	kinds := []blow{killServer, cutLine, reloadTab, restartBrowser}
-	if *flagBrowser { // a small run is over before the browser has written down what to go on with
-		kinds = append(kinds, crashBrowser)
-	}
 	var blows []blow
 	for range b.blows {
-		blows = append(blows, kinds...)
+		blows = append(blows, killServer, cutLine, reloadTab, restartBrowser, crashBrowser)
 	}
 	b.random.Shuffle(len(blows), func(i, j int) { blows[i], blows[j] = blows[j], blows[i] })
+	blows = slices.Insert(blows, 0, crashBrowser)
 	began, from := time.Now(), b.meter.count()
-	if err := errors.Join(b.choose(ctx), b.press()); err != nil {
+	if err := b.choose(ctx); err != nil {
+		return err
+	}
+	loaded := b.meter.count()
+	if err := b.press(); err != nil {
 		return err
 	}
 	for struck := 0; ; {
 		due := make(<-chan struct{})
-		if struck < len(blows) {
+		switch {
+		case struck == 0:
+			due = b.meter.at(loaded + atOnce)
+		case struck < len(blows):
 			due = b.meter.at(from + b.bytes*int64(struck+1)/int64(len(blows)+1))
 		}
 		look := time.NewTimer(200 * time.Millisecond)
@@ -231,9 +235,6 @@ func (b *guestPage) hit(ctx context.Context, kind blow) error {
 	case reloadTab:
 		return errors.Join(b.choose(ctx), b.press())
 	default:
-		if kind == crashBrowser {
-			rest(ctx, time.Until(b.pressed.Add(writtenAfter)))
-		}
 		if err := b.browser.close(kind == crashBrowser); err != nil {
 			return err
 		}
@@ -289,7 +290,6 @@ func (b *guestPage) press() error {
 			return err
 		}
 	}
-	b.pressed = time.Now()
 	return b.browser.do(chromedp.Click(chromedp.CSS("#send")))
 }
 

@@ -435,6 +435,7 @@ test("a transfer that is given up is deleted, one that is put aside is kept", as
   await first.reach("done");
   assert.equal(server.transfers.size, 2);
   const again = open(server, kept);
+  await again.store.opened;
   assert.equal(await again.sender.recall(again.store.list().find((k) => k.aside)), "receiving");
   await again.sender.abandon();
   assert.equal(again.store.list().filter((k) => k.id).length, 1);

@@ -2,6 +2,7 @@
 import { Unreadable } from "../static/js/checksums.js";
 import { crcOfBlob } from "../static/js/crc32.js";
 import { Sender } from "../static/js/sender.js";
+import { inStorage } from "../static/js/shelves.js";
 import { Store } from "../static/js/store.js";
 
 export const DAY = Date.UTC(2026, 5, 14);
@@ -30,12 +31,16 @@ export const checksums = {
   },
 };
 
+/** Where pages keep what must outlive them. */
+export function shelf(kept, name = "kept") {
+  return inStorage(name, () => ({ getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => kept.set(k, v), removeItem: (k) => kept.delete(k) }));
+}
+
 /** One page, as a reload makes a new one on the same storage. */
 export function open(server, kept = new Map(), options = {}) {
-  const storage = { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => kept.set(k, v), removeItem: (k) => kept.delete(k) };
   const patience = new Quick();
   const watchers = new Set();
-  const store = new Store("demo", () => storage);
+  const store = new Store("demo", options.shelves ?? [shelf(kept)]);
   const sender = new Sender({
     slug: "demo", store, wire: server.wire, checksums, patience,
     changed: () => watchers.forEach((watch) => watch()), ...options,
@@ -52,7 +57,7 @@ export function open(server, kept = new Map(), options = {}) {
   });
   /** Resolves when the sending is in one of the phases. */
   const reach = (...phases) => until(() => phases.includes(sender.phase));
-  return { sender, patience, kept, store, reach, until, recall: () => sender.recall(store.current) };
+  return { sender, patience, kept, store, reach, until, recall: () => store.opened.then(() => sender.recall(store.current)) };
 }
 
 export const details = { sender_email: "a@example.com" };

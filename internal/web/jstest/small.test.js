@@ -8,7 +8,7 @@ import { Meter } from "../static/js/meter.js";
 import { FreeNames, pathAllowed, pathKey, splitName, splitPath } from "../static/js/names.js";
 import { Parts } from "../static/js/parts.js";
 import { Patience, pause } from "../static/js/patience.js";
-import { Store, fragment, newKey, readFragment } from "../static/js/store.js";
+import { fragment, newKey, readFragment } from "../static/js/store.js";
 import { figures, translator } from "../static/js/text.js";
 import { fromInput, fromTransfer } from "../static/js/walk.js";
 
@@ -151,49 +151,6 @@ test("the meter tells what was acknowledged lately, and is calm when parts come 
   assert.equal(slow.rate(100_000), 400_000);
   slow.begin(200_000);
   assert.equal(slow.rate(200_000), 0, "a pause does not count");
-});
-
-/** Storage of one browser, for as many tabs as are opened on it. */
-function memory() {
-  const kept = new Map();
-  return { kept, storage: { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => kept.set(k, v), removeItem: (k) => kept.delete(k) } };
-}
-
-test("the store keeps sendings, and says when it cannot", () => {
-  const { kept, storage } = memory();
-  const store = new Store("demo", () => storage);
-  assert.equal(store.current, null);
-  store.save({ key: "k", since: 1 });
-  assert.equal(store.current, null, "nothing to go on with before the transfer is known");
-  assert.equal(new Store("demo", () => storage).begun.key, "k");
-  store.save({ key: "k", id: "t", token: "x", since: 1 });
-  assert.equal(store.begun, null);
-  assert.equal(new Store("demo", () => storage).current.id, "t");
-  assert.equal(new Store("other", () => storage).current, null);
-  store.remove({ key: "k", since: 1 });
-  assert.equal(kept.size, 0);
-  assert.ok(store.durable);
-
-  const none = new Store("demo", () => { throw new DOMException("no", "SecurityError"); });
-  none.save({ key: "k", id: "t", token: "x", since: 1 });
-  assert.equal(none.current.id, "t");
-  assert.ok(!none.durable);
-  for (const broken of ["{broken", "{}", "[null, 1]"]) {
-    kept.set("lenzeye.upload.demo", broken);
-    assert.equal(new Store("demo", () => storage).current, null);
-  }
-});
-
-test("two tabs keep both of their sendings, and the oldest receipts go first", () => {
-  const { storage } = memory();
-  const one = new Store("demo", () => storage), two = new Store("demo", () => storage);
-  one.save({ key: "a", id: "ta", token: "x", since: 1 });
-  two.save({ key: "b", id: "tb", token: "y", since: 2 });
-  one.save({ key: "a", id: "ta", token: "x", since: 1, files: 3, bytes: 5 });
-  assert.deepEqual(two.list().map((kept) => kept.id), ["ta", "tb"]);
-  for (let i = 0; i < 40; i++) two.save({ key: `k${i}`, id: `t${i}`, token: "z", since: 3 + i, files: 1, bytes: 1, aside: true });
-  assert.equal(one.list().length, 30);
-  assert.equal(one.current.id, "tb", "what is unfinished is kept");
 });
 
 test("keys and fragments have the form that the interface wants", () => {

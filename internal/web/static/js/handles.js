@@ -1,5 +1,6 @@
 // Handles of chosen files and folders, kept in the browser's database: with them a
 // sending goes on after a reload without choosing again.
+import { openDatabase, transact } from "./database.js";
 
 const DATABASE = "lenzeye";
 const TABLE = "handles";
@@ -44,29 +45,13 @@ export class Handles {
 
   /** Does something in one transaction; without a database, or when it breaks, nothing. */
   async #act(mode, act) {
-    this.#database ??= open().catch(() => null);
+    this.#database ??= openDatabase(DATABASE, TABLE).then(sweep).catch(() => null);
     const database = await this.#database;
-    if (!database) return;
-    await new Promise((resolve) => {
-      const work = database.transaction(TABLE, mode);
-      work.oncomplete = work.onabort = work.onerror = resolve;
-      act(work.objectStore(TABLE), (request, then) => { request.onsuccess = () => then(request.result); });
-    }).catch(() => {});
+    if (database) await transact(database, mode, act).catch(() => {});
   }
 }
 
-function open() {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(DATABASE, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(TABLE);
-    request.onerror = reject;
-    request.onsuccess = () => {
-      sweep(request.result);
-      resolve(request.result);
-    };
-  });
-}
-
+/** @param {IDBDatabase} database */
 function sweep(database) {
   const cursor = database.transaction(TABLE, "readwrite").objectStore(TABLE).openCursor();
   cursor.onsuccess = () => {
@@ -75,6 +60,7 @@ function sweep(database) {
     if (Date.now() - at.value.since > LONGEST) at.delete();
     at.continue();
   };
+  return database;
 }
 
 /**

@@ -204,7 +204,7 @@ export class Sender {
       return "complete";
     }
     this.gone ??= this.earlier.state;
-    this.store.remove(kept);
+    await this.store.remove(kept);
     this.kept = null;
     return "gone";
   }
@@ -282,21 +282,23 @@ export class Sender {
     await this.add(found);
   }
 
+  /** What to go on with is kept before it is needed: the key before the start, the transfer before its first byte. */
   async #begin(details) {
+    await this.store.refresh();
     for (;;) {
       const kept = this.store.begun ?? { key: newKey(), since: this.now() };
-      this.store.save(kept);
+      await this.store.save(kept);
       const path = `/u/${encodeURIComponent(this.slug)}/transfers`;
       const started = await this.#persist((signal) => this.wire.call("POST", path, { json: details, key: kept.key, signal }),
         // Wrong passwords are to be corrected, not repeated.
         { signal: this.#starting.signal, unless: (problem) => problem.code === "too_many_tries" });
       if (started.state !== "receiving") {
         // The kept key is of a transfer that ended since: this is another one.
-        this.store.remove(kept);
+        await this.store.remove(kept);
         continue;
       }
       this.kept = { ...kept, id: started.id, token: started.upload_token };
-      this.store.save(this.kept);
+      await this.store.save(this.kept);
       return;
     }
   }
@@ -470,7 +472,7 @@ export class Sender {
       if (!(error instanceof Problem) || !GONE.has(error.code)) throw error;
     }
     this.next();
-    this.store.remove(kept);
+    await this.store.remove(kept);
   }
 
   hold(problem) {

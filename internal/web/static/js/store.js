@@ -1,5 +1,6 @@
 // What the browser keeps of the sendings of one upload link, so that they go on
 // after a reload and their receipts can be opened again.
+import { inDatabase, inStorage } from "./shelves.js";
 
 /**
  * @typedef {object} Kept
@@ -18,76 +19,122 @@ const FRAGMENT = new RegExp(`^#t=(${UUID})\\.(lzu_[A-Za-z0-9_-]{43})$`);
 const MOST = 30;
 
 /**
- * The memory of one upload link, newest first. Tabs share it: it is read anew
- * before each change, and each changes its own sending only. Where the browser
- * keeps nothing, it lasts as long as the page.
+ * The memory of one upload link, newest first. Tabs share it, and each changes its
+ * own sending only. Where the browser keeps nothing, it lasts as long as the page.
  */
 export class Store {
+  /** Where it is kept, the best first; the others stand in. @type {import("./shelves.js").Shelf[]} */
+  #shelves;
   #name;
-  #storage;
   /** @type {Kept[]} */
   #held = [];
-  /** False when what is kept does not outlive the page. */
-  durable = true;
+  /** One change comes after the other. */
+  #line;
+  #waiting = 0;
+  /** @type {BroadcastChannel | null} */
+  #channel = null;
 
-  /** @param {string} slug @param {() => Storage} storage */
-  constructor(slug, storage = () => localStorage) {
+  /** @param {string} slug @param {import("./shelves.js").Shelf[]} [shelves] */
+  constructor(slug, shelves) {
     this.#name = `lenzeye.upload.${slug}`;
-    try {
-      this.#storage = storage();
-      this.#storage.getItem(this.#name);
-    } catch {
-      this.durable = false;
-    }
+    this.#shelves = shelves ?? [inDatabase(this.#name), inStorage(this.#name)];
+    /** Fulfilled when it is known what was kept. @type {Promise<void>} */
+    this.opened = this.#line = this.#open();
+  }
+
+  /** False when what is kept does not outlive the page. */
+  get durable() {
+    return this.#shelves.length > 0;
   }
 
   /** @returns {Kept[]} */
   list() {
-    if (!this.durable) return this.#held;
-    try {
-      const held = JSON.parse(this.#storage.getItem(this.#name) ?? "[]");
-      this.#held = Array.isArray(held) ? held.filter((kept) => kept && (kept.key || kept.id)) : [];
-    } catch {
-      this.#held = [];
-    }
     return this.#held;
   }
 
   /** What the page opens with. @returns {Kept | null} */
   get current() {
-    return this.list().find((kept) => kept.id && !kept.aside) ?? null;
+    return this.#held.find((kept) => kept.id && !kept.aside) ?? null;
   }
 
   /** A key whose answer never came: the same start is asked for again. @returns {Kept | null} */
   get begun() {
-    return this.list().find((kept) => kept.key && !kept.id) ?? null;
+    return this.#held.find((kept) => kept.key && !kept.id) ?? null;
   }
 
-  /** Writes one sending, in front of all others. @param {Kept} kept */
+  /**
+   * Writes one sending, in front of all others. It is seen at once.
+   * @param {Kept} kept
+   * @returns {Promise<void>} fulfilled when a crash cannot take it any more, or nothing can keep it
+   */
   save(kept) {
-    this.#write([kept, ...this.list().filter((other) => !same(other, kept))]);
+    return this.#change((list) => [kept, ...list.filter((other) => !same(other, kept))]);
   }
 
   /** @param {Kept} kept */
   remove(kept) {
-    this.#write(this.list().filter((other) => !same(other, kept)));
+    return this.#change((list) => list.filter((other) => !same(other, kept)));
+  }
+
+  /** Looks what other tabs have kept. */
+  refresh() {
+    return this.#then(async () => {
+      const list = await this.#shelves[0]?.read().catch(() => this.#held) ?? [];
+      if (this.durable && this.#waiting === 0) this.#held = sound(list);
+    });
   }
 
   /** Calls back when another tab changed something. @param {() => void} changed */
   watch(changed) {
-    addEventListener("storage", (event) => {
-      if (event.key === this.#name || event.key === null) changed();
+    if (typeof BroadcastChannel === "undefined") return;
+    this.#channel = new BroadcastChannel(`${this.#name}.kept`);
+    this.#channel.addEventListener("message", () => this.refresh().then(changed));
+  }
+
+  /** Reads all that is kept anywhere, and brings it to one place. */
+  async #open() {
+    const found = await Promise.all(this.#shelves.map(async (shelf) => {
+      try {
+        return { shelf, list: sound(await shelf.read()) };
+      } catch {
+        return null;
+      }
+    }));
+    const known = found.filter((one) => one !== null);
+    this.#shelves = known.map(({ shelf }) => shelf);
+    const [first, ...others] = known;
+    this.#held = first?.list ?? [];
+    for (const { shelf, list } of others.filter((other) => other.list.length > 0)) {
+      await this.#write((held) => joined(held, list));
+      if (this.#shelves[0] === first.shelf) await shelf.change(() => []).catch(() => {});
+    }
+  }
+
+  #change(change) {
+    this.#held = bounded(change(this.#held));
+    this.#waiting++;
+    return this.#then(async () => {
+      const list = await this.#write(change);
+      if (--this.#waiting === 0) this.#held = list;
+      this.#channel?.postMessage("changed");
     });
   }
 
-  #write(list) {
-    this.#held = bounded(list);
-    try {
-      if (list.length === 0) this.#storage.removeItem(this.#name);
-      else this.#storage.setItem(this.#name, JSON.stringify(this.#held));
-    } catch {
-      this.durable = false;
+  #then(act) {
+    this.#line = this.#line.then(act);
+    return this.#line;
+  }
+
+  /** Writes where it can be. @returns {Promise<Kept[]>} */
+  async #write(change) {
+    for (let next = change; this.#shelves.length > 0; next = (list) => joined(change(this.#held), list)) {
+      try {
+        return await this.#shelves[0].change((list) => bounded(next(sound(list))));
+      } catch {
+        this.#shelves.shift(); // full, or gone while the page was open
+      }
     }
+    return bounded(change(this.#held));
   }
 }
 
@@ -95,13 +142,24 @@ function same(a, b) {
   return (a.id && a.id === b.id) || (a.key && a.key === b.key);
 }
 
+/** @param {any} list @returns {Kept[]} */
+function sound(list) {
+  return Array.isArray(list) ? list.filter((kept) => kept && (kept.key || kept.id)) : [];
+}
+
+/** @param {Kept[]} first @param {Kept[]} second */
+function joined(first, second) {
+  return [...first, ...second.filter((kept) => !first.some((other) => same(other, kept)))];
+}
+
 /** Of too many the oldest receipts go first, what is unfinished last. */
 function bounded(list) {
-  while (list.length > MOST) {
-    const receipt = list.findLastIndex((kept) => kept.files !== undefined);
-    list.splice(receipt > 0 ? receipt : list.length - 1, 1);
+  const most = [...list];
+  while (most.length > MOST) {
+    const receipt = most.findLastIndex((kept) => kept.files !== undefined);
+    most.splice(receipt > 0 ? receipt : most.length - 1, 1);
   }
-  return list;
+  return most;
 }
 
 /** A new Idempotency-Key: 32 random bytes as base64url. */

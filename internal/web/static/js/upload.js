@@ -50,7 +50,8 @@ function paint() {
 }
 
 /** A sending handed over in the address is this browser's from now on; others stay beside it. */
-function adoptFragment() {
+async function adoptFragment() {
+  await store.opened;
   const handed = readFragment(location.hash);
   if (!handed) return;
   const known = store.list().find((kept) => kept.id === handed.id);
@@ -111,6 +112,7 @@ function handOver(found) {
 }
 
 async function start(details) {
+  await opened;
   if (!await tabs.claim()) {
     watch();
     handOver(sender.items.map(({ path, file }) => ({ path, file })));
@@ -159,6 +161,7 @@ async function takeOver() {
   view.watcher = null;
   view.handed = 0;
   waiting.abort();
+  await store.refresh();
   const kept = store.list().find((kept) => kept.id === watcher.last?.id) ?? store.current;
   if (await recall(kept) === "receiving" && watcher.heirs.size > 0) {
     await sender.add([...watcher.heirs.values()]);
@@ -246,11 +249,11 @@ async function openHanded() {
 }
 
 async function openPage() {
-  if (await tabs.taken()) return watch();
-  return recall(store.current);
+  return await opened ? watch() : recall(store.current);
 }
 
-adoptFragment();
+/** Known when what this browser has kept is known: whether another tab sends. */
+const opened = adoptFragment().then(() => tabs.taken());
 wirePicking({ take, counting: count, closed: () => view.ended && !view.watcher });
 wireForm();
 wireCopying(t("send.copied"));
