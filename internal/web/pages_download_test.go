@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -159,6 +160,57 @@ func TestRefusedDownloadsSaySo(t *testing.T) {
 	p := e.do("GET", archive, access, nil, "Accept", "*/*").problem(t)
 	if p.Code != api.ShareRevoked {
 		t.Errorf("a program is told %s", p.Code)
+	}
+}
+
+// TestAProxyDoesNotEndAShare lets something on the way answer in the server's place:
+// the page keeps what it has, and says who answers.
+func TestAProxyDoesNotEndAShare(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	s := e.sendFolder(map[string][]byte{"a.jpg": pattern(10), "b.jpg": pattern(20)})
+	b := e.openTab("en")
+	b.unlock(s)
+	for _, status := range []int64{http.StatusUnauthorized, http.StatusNotFound, http.StatusGone} {
+		b.excuse(fmt.Sprint(status))
+		stop := b.answerInstead("*/files/*", status, "<h1>Squid</h1>")
+		b.click(`a[aria-label="Download a.jpg"]`)
+		b.reads("#notices", "Something between you and the server answers in its place.")
+		b.see("#all")
+		stop()
+		b.press("#notices", "Try again")
+		b.download("a.jpg")
+	}
+	// A file that is gone is no end of the others.
+	b.eval(`document.querySelector('a[aria-label="Download b.jpg"]').href = "/api/v1/d/` + s.token + `/files/0192e4a0-0000-7000-8000-000000000000"`)
+	b.click(`a[aria-label="Download b.jpg"]`)
+	b.reads("#notices", "Not fetched: b.jpg.")
+	b.see("#all")
+}
+
+// answerInstead answers requests in the server's place until it is stopped.
+func (b *tab) answerInstead(pattern string, status int64, body string) (stop func()) {
+	b.t.Helper()
+	listen, cancel := context.WithCancel(b.ctx)
+	b.must(chromedp.Listen(listen, func(event any) {
+		e, ok := event.(*intercept.EventRequestPaused)
+		if !ok {
+			return
+		}
+		go func() {
+			_, _ = chromedp.Call(b.ctx, intercept.FulfillRequest, intercept.FulfillRequestParams{
+				RequestID: e.RequestID, ResponseCode: status, Body: []byte(body),
+				ResponseHeaders: []*intercept.HeaderEntry{{Name: "Content-Type", Value: "text/html"}},
+			})
+		}()
+	}))
+	_, err := chromedp.Call(b.ctx, intercept.Enable, intercept.EnableParams{Patterns: []*intercept.RequestPattern{{URLPattern: pattern}}})
+	b.must(err)
+	return func() {
+		b.t.Helper()
+		cancel()
+		_, err := chromedp.Call(b.ctx, intercept.Disable, cdp.Empty{})
+		b.must(err)
 	}
 }
 

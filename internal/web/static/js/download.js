@@ -14,8 +14,8 @@ import { figures, translator } from "./text.js";
 const PAGE = 1000;
 /** Tries for one page of the list before a person is asked. */
 const TRIES = 4;
-/** Answers that end the share for everybody who looks at it. */
-const ENDED = new Set([404, 410]);
+/** Refusals that end the share for everybody who looks at it. What a proxy says, or what is about one file, does not. */
+const ENDED = new Set(["share_not_found", "share_expired", "share_revoked", "share_used_up"]);
 /** What stands for the code in the lines for a terminal. */
 const CODE = "YOUR-CODE";
 
@@ -46,7 +46,7 @@ function show(wanted) {
 function showEnd(problem) {
   const known = boot.texts[`problem.${problem.code}.title`] !== undefined;
   show("ended");
-  setIcon($("ended-icon"), boot.icons, problem.status === 404 ? "search" : "clock");
+  setIcon($("ended-icon"), boot.icons, problem.code === "share_not_found" ? "search" : "clock");
   setText($("ended-title"), known ? t(`problem.${problem.code}.title`) : t("fetch.ended"));
   setText($("ended-text"), known ? t(`problem.${problem.code}.text`) : t(`error.${problem.code}`));
   document.title = $("ended-title").textContent;
@@ -74,7 +74,7 @@ async function unlock(event) {
     for (const lines of document.querySelectorAll(".shell")) setText(lines, lines.textContent.replaceAll(CODE, `${code.slice(0, 4)}-${code.slice(4)}`));
     await showFiles();
   } catch (error) {
-    if (error instanceof Problem && ENDED.has(error.status)) showEnd(error);
+    if (error instanceof Problem && ENDED.has(error.code)) showEnd(error);
     else showWrong(sentenceOf(error));
   } finally {
     setAttribute($("open"), "aria-busy", null);
@@ -93,8 +93,8 @@ function sentenceOf(error) {
 /** Tells of the end of the right to fetch, if an error means that. @param {unknown} error */
 function isOver(error) {
   if (!(error instanceof Problem)) return false;
-  if (ENDED.has(error.status)) showEnd(error);
-  else if (error.status === 401) {
+  if (ENDED.has(error.code)) showEnd(error);
+  else if (error.code === "code_required") {
     show("locked");
     showWrong(t("fetch.code_again"));
   } else return false;
@@ -170,7 +170,7 @@ async function reopen() {
   try {
     await showFiles();
   } catch (error) {
-    if (error instanceof Problem && error.status === 401) show("locked");
+    if (error instanceof Problem && error.code === "code_required") show("locked");
     else if (!isOver(error)) {
       show("locked");
       showWrong(sentenceOf(error));

@@ -42,7 +42,7 @@ export async function busy(button, work, wrong = showProblem) {
     wrong("");
     await work();
   } catch (error) {
-    if (error instanceof Problem && error.status === 401) location.reload(); // leads to the page that signs in
+    if (error instanceof Problem && error.code === "unauthenticated") location.reload(); // leads to the page that signs in
     wrong(sentenceOf(error));
   } finally {
     setAttribute(button, "aria-busy", null);
