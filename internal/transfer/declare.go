@@ -277,13 +277,9 @@ func (s *Service) bear(ctx context.Context, tx *sql.Tx, t transferRow, fresh []*
 	if err := s.checkRoom(ctx, tx, t.AccountID, sum+lapsed); err != nil {
 		return err
 	}
-	if t.LinkID != "" && t.counted == 0 {
-		ok, err := changed(tx.ExecContext(ctx, takePlace, t.LinkID))
-		if err != nil {
-			return fmt.Errorf("take the link's place: %w", err)
-		}
-		if !ok {
-			return ErrLinkFull
+	if t.counted == 0 {
+		if err := s.takePlace(ctx, tx, t.LinkID); err != nil {
+			return err
 		}
 	}
 	_, err := tx.ExecContext(ctx, addFiles, t.ID, int64(len(fresh)), open, sum)
@@ -292,6 +288,22 @@ func (s *Service) bear(ctx context.Context, tx *sql.Tx, t transferRow, fresh []*
 	}
 	for i, c := range fresh {
 		c.file.Position = t.nextPosition + int64(i)
+	}
+	return nil
+}
+
+// takePlace takes one of the link's transfers; the studio's own have no link.
+// Errors: ErrLinkFull.
+func (s *Service) takePlace(ctx context.Context, tx *sql.Tx, linkID string) error {
+	if linkID == "" {
+		return nil
+	}
+	ok, err := changed(tx.ExecContext(ctx, takePlace, linkID))
+	if err != nil {
+		return fmt.Errorf("take the link's place: %w", err)
+	}
+	if !ok {
+		return ErrLinkFull
 	}
 	return nil
 }

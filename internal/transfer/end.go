@@ -114,9 +114,10 @@ func (s *Service) releaseUnreceived(ctx context.Context, tx *sql.Tx, t transferR
 	return err
 }
 
-// RestoreTransfer undoes a delete, if there is room for what came. Errors:
-// ErrTransferMissing, *account.QuotaError, ErrTransferEnded when there is nothing
-// to undo or it is too late.
+// RestoreTransfer undoes a delete, if there is room for what came, and for one
+// that was not complete a place on its link. Errors: ErrTransferMissing,
+// *account.QuotaError, ErrLinkFull, ErrTransferEnded when there is nothing to undo
+// or it is too late.
 func (s *Service) RestoreTransfer(ctx context.Context, accountID, id string, from Client) (Transfer, error) {
 	head, err := s.readTransfer(ctx, s.db, Access{AccountID: accountID}, id)
 	if err != nil {
@@ -127,12 +128,20 @@ func (s *Service) RestoreTransfer(ctx context.Context, accountID, id string, fro
 		if err := s.lockBearers(ctx, tx, accountID, head.LinkID); err != nil {
 			return err
 		}
-		var err error
+		before, err := scanTransferRow(tx.QueryRowContext(ctx, lockTransfer, id))
+		if err != nil {
+			return missing(err, ErrTransferMissing)
+		}
 		if t, err = scanTransferRow(tx.QueryRowContext(ctx, restoreTransfer, id, s.micros())); err != nil {
 			return missing(err, ErrTransferEnded)
 		}
 		if err := s.bearAgain(ctx, tx, t); err != nil {
 			return err
+		}
+		if t.counted > before.counted {
+			if err := s.takePlace(ctx, tx, t.LinkID); err != nil {
+				return err
+			}
 		}
 		return s.accounts.Record(ctx, tx, account.Event{
 			AccountID: accountID, Kind: account.EventTransferRestored, Actor: account.ActorStudio, IP: from.IP, TransferID: id,

@@ -145,6 +145,83 @@ func TestLinkStates(t *testing.T) {
 	})
 }
 
+// TestPlacesOfALink: what came complete keeps its place whatever becomes of it, and
+// what was given up, ran out of time or was deleted before leaves it.
+func TestPlacesOfALink(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		l, err := f.CreateLink(ctx, f.studio.ID, LinkFields{Slug: "one", MaxTransfers: ptr(int64(1))}, Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken := func(what string, want int64) {
+			t.Helper()
+			got, err := f.Link(ctx, f.studio.ID, l.ID)
+			if err != nil || got.TransfersUsed != want {
+				t.Errorf("%s the link has %d transfers, want %d: %v", what, got.TransfersUsed, want, err)
+			}
+			f.checkRows(t)
+		}
+		beginOne := func() begun {
+			b := f.beginOn(t, l.Slug)
+			f.declare(t, b, 10)
+			taken("with one under way", 1)
+			return b
+		}
+
+		b := beginOne()
+		for range 2 {
+			if err := f.AbortTransfer(ctx, b.Access, b.id, Client{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		taken("after it was given up", 0)
+
+		beginOne()
+		f.clk.forward(22 * 24 * time.Hour)
+		f.sweep(t)
+		taken("after its time was over", 0)
+
+		b = beginOne()
+		if err := f.DeleteTransfer(ctx, f.studio.ID, b.id, Client{}); err != nil {
+			t.Fatal(err)
+		}
+		taken("after it was deleted", 0)
+		second := beginOne()
+		_, err = f.RestoreTransfer(ctx, f.studio.ID, b.id, Client{})
+		wantErr(t, "restore on a full link", err, ErrLinkFull)
+		taken("after a refused restore", 1)
+		if err := f.AbortTransfer(ctx, second.Access, second.id, Client{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.RestoreTransfer(ctx, f.studio.ID, b.id, Client{}); err != nil {
+			t.Fatal(err)
+		}
+		taken("after it was restored", 1)
+		if err := f.AbortTransfer(ctx, b.Access, b.id, Client{}); err != nil {
+			t.Fatal(err)
+		}
+
+		b = f.beginOn(t, l.Slug)
+		file := f.declare(t, b, 10)[0]
+		if _, err := put(ctx, f.Service, b.Access, file, 1, partOf(file, 1)); err != nil {
+			t.Fatal(err)
+		}
+		f.complete(t, b)
+		if err := f.DeleteTransfer(ctx, f.studio.ID, b.id, Client{}); err != nil {
+			t.Fatal(err)
+		}
+		taken("after a complete one was deleted", 1)
+		if _, err := f.RestoreTransfer(ctx, f.studio.ID, b.id, Client{}); err != nil {
+			t.Fatal(err)
+		}
+		taken("after a complete one was restored", 1)
+		f.purgeAll(t)
+		taken("after it was purged", 1)
+	})
+}
+
 func TestLinkOfDisabledStudio(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, f *fixture) {

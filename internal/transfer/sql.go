@@ -32,6 +32,7 @@ WHERE account_id = $1 AND id < $2 AND deleted_at IS NULL ORDER BY id DESC LIMIT 
 	lockLink  = `UPDATE links SET slug = slug WHERE id = $1`
 	takePlace = `UPDATE links SET transfers_used = transfers_used + 1
 WHERE id = $1 AND (max_transfers IS NULL OR transfers_used < max_transfers)`
+	leavePlace = `UPDATE links SET transfers_used = transfers_used - 1 WHERE id = $1`
 	holdOnLink = `UPDATE links SET bytes_held = bytes_held + $2
 WHERE id = $1 AND (max_bytes IS NULL OR bytes_held + $2 <= max_bytes)`
 	letGoOfLink   = `UPDATE links SET bytes_held = bytes_held - $2 WHERE id = $1`
@@ -97,7 +98,9 @@ WHERE id = $1 AND state = 'receiving'`
 	retakeReservation = `UPDATE transfers SET reserved = 1, last_part_at = $2
 WHERE id = $1 AND state = 'receiving' AND reserved = 0 AND expires_at > $2 RETURNING` + transferColumns
 	lapseReservation = `UPDATE transfers SET reserved = 0 WHERE id = $1`
-	uncharge         = `UPDATE transfers SET charged = 0, reserved = 0 WHERE id = $1`
+	uncharge         = `UPDATE transfers SET charged = 0, reserved = 0,
+	counted = CASE WHEN completed_at IS NULL THEN 0 ELSE counted END
+WHERE id = $1`
 
 	completeTransfer = `UPDATE transfers SET state = 'complete', completed_at = $2, expires_at = $3
 WHERE id = $1 AND state = 'receiving' AND files_open = 0 AND files_total > 0 AND expires_at > $2
@@ -114,7 +117,7 @@ WHERE id = $1 AND state = 'receiving' AND counted = 0 RETURNING` + transferColum
 	deleteTransfer = `UPDATE transfers SET state = 'deleted', prior_state = $2, ended_at = $3, purge_at = $4
 WHERE id = $1`
 	restoreTransfer = `UPDATE transfers SET state = prior_state, prior_state = NULL, ended_at = NULL, purge_at = NULL,
-	charged = 1
+	charged = 1, counted = CASE WHEN next_position > 0 THEN 1 ELSE 0 END
 WHERE id = $1 AND state = 'deleted' AND purge_at > $2 RETURNING` + transferColumns
 	extendTransfer = `UPDATE transfers SET expires_at = $2
 WHERE id = $1 AND state IN ('receiving', 'complete') AND expires_at > $3 RETURNING` + transferColumns

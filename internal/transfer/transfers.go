@@ -177,7 +177,8 @@ func asciiLower(text string) string {
 }
 
 // releaseBorne gives back what account and link bear for t, once: the rows are
-// locked by lockBearers and t was read under its own lock.
+// locked by lockBearers and t was read under its own lock. One that never became
+// complete leaves its place on the link.
 func (s *Service) releaseBorne(ctx context.Context, tx *sql.Tx, t transferRow) error {
 	used, reserved := t.borne()
 	if err := s.accounts.Release(ctx, tx, t.AccountID, reserved); err != nil {
@@ -188,6 +189,11 @@ func (s *Service) releaseBorne(ctx context.Context, tx *sql.Tx, t transferRow) e
 	}
 	if err := s.letGo(ctx, tx, t.LinkID, used+reserved); err != nil {
 		return err
+	}
+	if t.LinkID != "" && t.counted == 1 && t.CompletedAt == nil {
+		if _, err := tx.ExecContext(ctx, leavePlace, t.LinkID); err != nil {
+			return fmt.Errorf("leave the link's place: %w", err)
+		}
 	}
 	_, err := tx.ExecContext(ctx, uncharge, t.ID)
 	return err

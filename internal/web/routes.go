@@ -135,7 +135,7 @@ func studioRoutes() []route {
 		{method: "PATCH", pattern: "/api/v1/transfers/{id}", summary: "Move the end of a transfer", tokens: studio(),
 			request: api.TransferPatch{}, response: api.Transfer{}, handle: (*Server).patchTransfer, problems: []api.Code{api.FieldInvalid}},
 		{method: "POST", pattern: "/api/v1/transfers/{id}/restore", summary: "Undo a delete", tokens: studio(),
-			request: api.Empty{}, response: api.Transfer{}, handle: (*Server).restoreTransfer, problems: []api.Code{api.TransferEnded, api.QuotaExceeded}},
+			request: api.Empty{}, response: api.Transfer{}, handle: (*Server).restoreTransfer, problems: []api.Code{api.TransferEnded, api.QuotaExceeded, api.LinkFull}},
 		{method: "GET", pattern: "/api/v1/transfers/{id}/archive.zip", summary: "A complete transfer as one ZIP", tokens: studio(),
 			media: zipType, browsed: true, handle: (*Server).archive,
 			problems: []api.Code{api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}},
