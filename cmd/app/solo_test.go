@@ -149,6 +149,26 @@ func (s *solo) declares(started api.Started, files int) reply {
 	return s.asks("POST", "/api/v1/transfers/"+started.ID+"/files", started.UploadToken, `{"files": [`+strings.Join(in, ",")+`]}`)
 }
 
+// completes ends the sending, when the files of it are completed.
+func (s *solo) completes(started api.Started, headers ...string) (done api.Completed) {
+	s.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(time.Minute)
+	for {
+		r := s.asks("POST", "/api/v1/transfers/"+started.ID+"/complete", started.UploadToken, "{}", headers...)
+		if r.StatusCode == http.StatusOK {
+			s.read(r, &done)
+			return done
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			s.t.Fatalf("the transfer is not complete: %d %s\n%s", r.StatusCode, r.body, s.log)
+		}
+	}
+}
+
 func (s *solo) read(r reply, into any) {
 	s.t.Helper()
 	if r.StatusCode >= 300 {

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/lenzeye/lenzeye/internal/api"
 )
@@ -148,26 +147,6 @@ func (s *solo) fetchesWhatItSends(files int) {
 		}
 		if got, err := io.ReadAll(content); err != nil || string(got) != "abcd" {
 			s.t.Errorf("%s in the ZIP: %q, %v", f.Name, got, err)
-		}
-	}
-}
-
-// completes ends the sending, when the worker has completed the files.
-func (s *solo) completes(started api.Started) (done api.Completed) {
-	s.t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	limit := time.After(time.Minute)
-	for {
-		r := s.asks("POST", "/api/v1/transfers/"+started.ID+"/complete", started.UploadToken, "{}")
-		if r.StatusCode == http.StatusOK {
-			s.read(r, &done)
-			return done
-		}
-		select {
-		case <-tick.C:
-		case <-limit:
-			s.t.Fatalf("the transfer is not complete: %d %s\n%s", r.StatusCode, r.body, s.log)
 		}
 	}
 }
