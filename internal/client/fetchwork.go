@@ -138,12 +138,7 @@ func readArrived(dir *os.Root, name string) (a arrived, ok bool) {
 func (w *fetchWork) has(n int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, run := range w.state.Pieces {
-		if n >= run[0] && n <= run[1] {
-			return true
-		}
-	}
-	return false
+	return holds(w.state.Pieces, n)
 }
 
 // note writes down that a piece has arrived. A file of one piece is not worth a

@@ -184,7 +184,7 @@ func (r *sendRound) part(ctx context.Context, p piece) error {
 
 // carry gets one part to the server, or sees that it is there.
 func (r *sendRound) carry(ctx context.Context, p piece) (acked int64, err error) {
-	if err := p.begin(ctx, r.Upload); err != nil || p.n == 0 {
+	if err := p.begin(ctx, r.Sending); err != nil || p.n == 0 {
 		return 0, err
 	}
 	section := p.section(p.n)
@@ -195,6 +195,9 @@ func (r *sendRound) carry(ctx context.Context, p piece) (acked int64, err error)
 		err = p.compare(ctx, p.n, want, progress)
 	} else {
 		_, err = r.Upload.PutPart(ctx, p.id, p.n, section, PartOptions{Pace: r.Pace, Progress: progress})
+		if err == nil || errors.Is(err, ErrArrivedOtherwise) {
+			p.sent(p.n)
+		}
 	}
 	if err != nil {
 		return 0, err
@@ -215,8 +218,12 @@ func (r *sendRound) finish(ctx context.Context, w *work) error {
 		return nil
 	}
 	r.Watch.Held(w.src.Path, -w.acked)
-	if r.Shared && w.wasSent() {
-		if errors.Is(why, ErrChanged) || errors.Is(why, ErrArrivedOtherwise) {
+	others, err := r.holdsOthers(ctx, w)
+	if err != nil {
+		return fmt.Errorf("%s: %w", w.src.Path, err)
+	}
+	if others {
+		if errors.Is(why, ErrChanged) || errors.Is(why, ErrArrivedOtherwise) || IsCode(why, api.PartConflict) {
 			why = ErrOthers
 		}
 		r.fail(w.src, why)
@@ -234,6 +241,26 @@ func (r *sendRound) finish(ctx context.Context, w *work) error {
 	defer r.mu.Unlock()
 	r.again = append(r.again, retried{w.src, why})
 	return nil
+}
+
+// holdsOthers tells whether the server holds a part of a file that this run did
+// not send. It asks, since another sender may have come to the file meanwhile;
+// one that comes between this and the taking out finds that its next part has no
+// file, and sends it anew.
+func (r *sendRound) holdsOthers(ctx context.Context, w *work) (bool, error) {
+	if !r.Shared || w.wasSent() {
+		return r.Shared, nil
+	}
+	parts, err := r.Upload.Parts(ctx, w.id)
+	if IsCode(err, api.NotFound) {
+		return false, nil // it is taken out
+	}
+	for n := range parts {
+		if !holds(w.ours, n) {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 func (r *sendRound) fail(src *Source, why error) {

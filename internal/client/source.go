@@ -10,6 +10,7 @@ import (
 	"mime"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -159,6 +160,7 @@ type work struct {
 	f      *os.File
 	held   map[int]api.CRC32 // the recorded parts, when there are any
 	err    error             // why the file cannot stand as it is; the first counts
+	ours   [][2]int          // runs of the parts that were sent from here
 	left   int               // pieces that are not looked at yet
 	acked  int64             // bytes that the server holds
 }
@@ -174,15 +176,15 @@ func (d *standing) recorded(n int) bool {
 	if d.all {
 		return true
 	}
-	for _, run := range d.received {
-		if n >= run[0] && n <= run[1] {
-			return true
-		}
-	}
-	return false
+	return holds(d.received, n)
 }
 
-// wasSent tells whether somebody had sent of the file when it was declared.
+// holds tells whether a run [first, last] has n in it.
+func holds(runs [][2]int, n int) bool {
+	return slices.ContainsFunc(runs, func(run [2]int) bool { return n >= run[0] && n <= run[1] })
+}
+
+// wasSent tells whether somebody had sent of the file when it was looked at.
 func (d *standing) wasSent() bool { return d.all || d.damaged || len(d.received) > 0 }
 
 // section is the n-th part of the open file.
@@ -193,7 +195,7 @@ func (w *work) section(n int) *io.SectionReader {
 
 // begin opens the file and asks for what the server holds of it, once for all
 // of its parts.
-func (w *work) begin(ctx context.Context, u *Upload) error {
+func (w *work) begin(ctx context.Context, s *Sending) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.opened || w.err != nil {
@@ -203,16 +205,40 @@ func (w *work) begin(ctx context.Context, u *Upload) error {
 	if w.f, w.err = w.src.open(); w.err != nil {
 		return w.err
 	}
+	if s.Shared && w.parts > 1 && !w.wasSent() {
+		w.err = w.lookAgain(ctx, s.Upload)
+	}
 	switch {
+	case w.err != nil:
 	case w.damaged:
 		w.err = ErrArrivedOtherwise
 	case w.parts == 0: // nothing to compare
 	case w.hasCRC && w.parts == 1:
 		w.held = map[int]api.CRC32{1: w.crc}
 	case w.all || len(w.received) > 0:
-		w.held, w.err = u.Parts(ctx, w.id)
+		w.held, w.err = s.Upload.Parts(ctx, w.id)
 	}
 	return w.err
+}
+
+// lookAgain asks what others have sent of the file since it was declared, which
+// may be hours ago: their parts are compared, and not sent over again.
+func (w *work) lookAgain(ctx context.Context, u *Upload) error {
+	f, err := u.File(ctx, w.id)
+	if err != nil {
+		return err
+	}
+	now := declaredFrom(w.src, f)
+	again := now.stands()
+	w.received, w.all, w.damaged = again.received, again.all, again.damaged
+	return nil
+}
+
+// sent notes a part that was sent from here.
+func (w *work) sent(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ours = addPiece(w.ours, n)
 }
 
 // fail notes why the file cannot stand.
