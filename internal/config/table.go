@@ -86,7 +86,7 @@ func (c *Config) httpStreamKeys() []key {
 	return []key{
 		{
 			name: "http.max_streams", unit: "bodies", def: "0", bind: integer(&h.MaxStreams, 0, 65_536),
-			doc: "Bodies in flight at once. 0 computes it: (memory limit − 48 MiB) / 1 MiB, at least 4 and at most 256; 64 without a memory limit.",
+			doc: "Bodies in flight at once. 0 computes it: (memory limit − 48 MiB) / 1 MiB, at least 4 and at most 256; 64 without a memory limit. From 2 on a slow body gives way to others; a single one does not.",
 		},
 		{
 			name: "http.stream_wait", def: "10s", bind: duration(&h.StreamWait, 0, 10*time.Minute),

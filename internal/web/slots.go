@@ -20,7 +20,8 @@ import (
 // slowest body among the youngest quarter does. The other three quarters of the
 // slots are never taken for being slow, and each goes on to the oldest of that
 // quarter: who is slow comes to its end too, only later, and at most a quarter
-// of the work is begun in vain.
+// of the work is begun in vain. Of two or three slots that quarter is one. A
+// single slot is never taken for being slow: nobody slow would come to an end.
 type slots struct {
 	max, maxWaiting int
 	wait            time.Duration
@@ -241,9 +242,12 @@ func (s *slots) victim() *waiter {
 	return s.slowest()
 }
 
+// atRisk is how many of the youngest bodies may lose their slots for being slow.
+func (s *slots) atRisk() int { return min(max(1, s.max/4), s.max-1) }
+
 // slowest is the body that moved least a second among the youngest quarter, or
-// nil. A quarter of fewer than four slots is none. Bodies are judged when they
-// had their slots for as long as it takes to lose one's patience.
+// nil. Bodies are judged when they had their slots for as long as it takes to
+// lose one's patience.
 func (s *slots) slowest() *waiter {
 	var slowest *waiter
 	least := math.Inf(1)
@@ -254,7 +258,7 @@ func (s *slots) slowest() *waiter {
 		}
 		stay++
 		had := time.Since(h.since)
-		if stay <= s.max-s.max/4 || h.cut == nil || h.moved == nil || had < s.wait/2 || had <= 0 {
+		if stay <= s.max-s.atRisk() || h.cut == nil || h.moved == nil || had < s.wait/2 || had <= 0 {
 			continue
 		}
 		if rate := float64(h.moved()) / had.Seconds(); rate < least {

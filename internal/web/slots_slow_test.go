@@ -106,6 +106,52 @@ func TestManySlowGuestsAgainstFastOne(t *testing.T) {
 	})
 }
 
+// Few slots are enough for the same: with two or three a slow body gives way to
+// a fast one, and all come to their end. A single slot stays with who has it,
+// since a slow body that had to begin anew would never end.
+func TestFewSlotsGiveWayToo(t *testing.T) {
+	t.Parallel()
+	for limit, gives := range map[int]bool{1: false, 2: true, 3: true} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSlots(limit, 256, 10*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
+				defer cancel()
+				slow, ended := make([]*guestSim, 2*limit), make(chan struct{})
+				for i := range slow {
+					slow[i] = &guestSim{transfer: fmt.Sprint("slow", i), address: fmt.Sprint("a", i), takes: 5 * time.Minute}
+					go func() {
+						if !slow[i].sends(ctx, s) {
+							t.Errorf("%s never came to its end: %d times refused, %d times cut", slow[i].transfer, slow[i].refused, slow[i].cut)
+						}
+						ended <- struct{}{}
+					}()
+					synctest.Wait()
+				}
+				fast := &guestSim{transfer: "fast", address: "fast", takes: time.Second}
+				began := time.Now()
+				if !fast.sends(ctx, s) || fast.cut > 0 {
+					t.Errorf("the fast guest was refused %d times and cut %d times", fast.refused, fast.cut)
+				}
+				if took := time.Since(began); gives && took > time.Minute {
+					t.Errorf("the fast guest waited %v for bodies of 5 minutes", took)
+				}
+				cuts := 0
+				for range slow {
+					<-ended
+				}
+				for _, g := range slow {
+					cuts += g.cut
+				}
+				if gives != (cuts > 0) {
+					t.Errorf("slow bodies gave way %d times", cuts)
+				}
+			})
+		})
+	}
+}
+
 // Guests of one speed that are more than the slots lose little to each other:
 // three of four slots are never taken from a body for being slow.
 func TestOverloadWastesAQuarterAtMost(t *testing.T) {
