@@ -93,11 +93,17 @@ func TestRotationOfSeveralFailures(t *testing.T) {
 // opens gives the parts of a command.
 func (o operator) opens(t *testing.T) *parts {
 	t.Helper()
+	return o.opensAs(t, role{})
+}
+
+// opensAs gives those of another process.
+func (o operator) opensAs(t *testing.T, r role) *parts {
+	t.Helper()
 	cfg, err := config.Load(config.Source{Environ: o.env, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := open(t.Context(), cfg, slog.New(slog.DiscardHandler), role{})
+	p, err := open(t.Context(), cfg, slog.New(slog.DiscardHandler), r)
 	if err != nil {
 		t.Fatal(err)
 	}

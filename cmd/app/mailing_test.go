@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -69,4 +70,41 @@ func arrive(server *testenv.SMTP, n int) bool {
 		}
 	}
 	return true
+}
+
+// Of the sweeps of any number of processes one in a period hints at mail: those
+// that follow within three quarters of it leave it at that, since periods vary
+// by a tenth.
+func TestMailIsSweptOnceAPeriod(t *testing.T) {
+	t.Parallel()
+	o, _ := seededFolder(t, "anna@example.com") // whose messages wait
+	o.env = append(o.env, "APP_SWEEP_EVERY=1h")
+	first, second := o.opensAs(t, role{works: true}), o.opensAs(t, role{works: true})
+	last := func() (at int64) {
+		t.Helper()
+		if err := first.db.QueryRowContext(t.Context(), `SELECT last_run_at FROM chores WHERE name = 'mail.sweep'`).Scan(&at); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	sweep := func(p *parts) {
+		t.Helper()
+		if err := p.sweepMail(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep(first)
+	for _, tc := range []struct {
+		ago time.Duration
+		due bool
+	}{{0, false}, {44 * time.Minute, false}, {46 * time.Minute, true}} {
+		ran := last() - tc.ago.Microseconds()
+		o.executes(t, fmt.Sprintf(`UPDATE chores SET last_run_at = %d WHERE name = 'mail.sweep'`, ran))
+		for _, p := range []*parts{second, first} {
+			sweep(p)
+		}
+		if swept := last() != ran; swept != tc.due {
+			t.Errorf("%v after a sweep another: %v, want %v", tc.ago, swept, tc.due)
+		}
+	}
 }
