@@ -63,6 +63,12 @@ func (l Link) refusal() error {
 	return nil
 }
 
+// RoomOf is what an account may still declare for a transfer of its own; nil is no
+// known limit.
+func (s *Service) RoomOf(ctx context.Context, a account.Account) (*int64, error) {
+	return s.bytesLeft(ctx, a, nil)
+}
+
 // bytesLeft is what still may be declared: the least of the account's quota, the
 // link's bound and, for an account without quota, the room on the disk. nil is
 // no known limit.

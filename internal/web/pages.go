@@ -49,13 +49,12 @@ func newPages(o Options) (*pages, error) {
 		templates: map[string]*template.Template{},
 		packers:   sync.Pool{New: func() any { return gzip.NewWriter(nil) }},
 	}
-	for _, name := range []string{"upload", "download", "home", "error", "signin"} {
-		if err := p.parse(name); err != nil {
-			return nil, err
-		}
-	}
-	for _, name := range []string{"transfers", "transfer", "links", "settings", "welcome"} {
-		if err := p.parse(name, "studio"); err != nil {
+	for name, shared := range map[string][]string{
+		"upload": {"sending"}, "download": nil, "home": nil, "error": nil, "signin": nil,
+		"transfers": {"studio"}, "transfer": {"studio"}, "links": {"studio"}, "settings": {"studio"}, "welcome": {"studio"},
+		"send": {"studio", "sending"},
+	} {
+		if err := p.parse(name, shared...); err != nil {
 			return nil, err
 		}
 	}
@@ -65,7 +64,7 @@ func newPages(o Options) (*pages, error) {
 // parse reads a page's template, the layout around it, and what it shares with
 // others.
 func (p *pages) parse(name string, shared ...string) error {
-	files := []string{"templates/layout.html"}
+	files := []string{"templates/layout.html", "templates/rows.html"}
 	for _, part := range append(shared, name) {
 		files = append(files, "templates/"+part+".html")
 	}

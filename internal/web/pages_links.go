@@ -86,7 +86,7 @@ func (s *Server) showLinks(c *call, v linksView) error {
 	if next != "" {
 		v.Older = "/links?after=" + next
 	}
-	b := v.boot("studio.", "fetch.")
+	b := v.studioBoot()
 	if v.Chosen != nil {
 		b.Link = v.Chosen.ID
 	}

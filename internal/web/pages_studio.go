@@ -17,6 +17,7 @@ func studioPageRoutes() []route {
 		{method: "GET", pattern: signInPath, summary: "The page to sign in", page: true, media: "text/html", handle: (*Server).signInPage},
 		page(studioHome, "The page of all transfers", (*Server).transfersPage),
 		page("/transfers/{id}", "The page of a transfer", (*Server).transferPage),
+		page("/send", "The page on which a studio sends", (*Server).sendPage),
 		page("/links", "The page of all upload links", (*Server).linksPage),
 		page("/new-link", "The page to make an upload link", (*Server).newLinkPage),
 		page("/links/{id}", "The page of an upload link", (*Server).linkPage),
@@ -40,9 +41,19 @@ func (s *Server) studioView(c *call, here, script string) (studioView, error) {
 	}
 	v := studioView{view: s.view(c.r), Account: a, Here: here}
 	v.Studio, v.Script = a.Name, script
-	v.Boot = v.boot("studio.", "fetch.")
+	v.Boot = v.studioBoot()
 	return v, nil
 }
+
+// studioBoot is what the script of a studio's page is given.
+func (v studioView) studioBoot() boot {
+	b := v.boot("studio.", "fetch.")
+	b.Keep = v.keep()
+	return b
+}
+
+// keep names what a browser keeps of the account's sendings. No slug has a dot.
+func (v studioView) keep() string { return "studio." + v.Account.ID }
 
 // Kept keeps no copy of a studio's page, so that who signs out leaves nothing
 // behind.

@@ -49,7 +49,7 @@ func prefixesOf(script string) []string {
 		return []string{"fetch.", "error."}
 	case "signin.js":
 		return []string{"login.", "error."}
-	case "studio.js", "transfers.js", "transfer.js", "links.js", "settings.js", "welcome.js":
+	case "studio.js", "signout.js", "transfers.js", "transfer.js", "links.js", "settings.js", "welcome.js":
 		return []string{"studio.", "fetch.", "error."}
 	}
 	return []string{"send.", "error."}
@@ -92,6 +92,11 @@ func TestEveryTextThatPagesUseExists(t *testing.T) {
 	}
 	if len(used) < 150 {
 		t.Errorf("only %d keys were found in the sources", len(used))
+	}
+	for key := range texts.Messages(ownWords) {
+		if other := strings.TrimPrefix(key, ownWords); !used[strings.TrimSuffix(strings.TrimSuffix(key, ".one"), ".other")] && len(texts.Messages(other)) == 0 {
+			t.Errorf("%s stands for no other text", key)
+		}
 	}
 	// Keys that are put together from a state or a code.
 	made := regexp.MustCompile(`^(error\.|problem\.|send\.(row|said|why)\.|send\.(battery|metered)$|login\.error\.|studio\.error\.|studio\.field\.|transfers\.show_|links\.state_|links\.about_|transfers\.(complete|aborted|expired|deleted)$|transfer\.share_|mail\.)`)

@@ -25,6 +25,7 @@ type transferView struct {
 	State     string
 	Complete  bool // it can be fetched and shared
 	Going     bool // it has not ended
+	Own       bool // the studio sent it
 	Undo      bool // its delete can be undone
 	Received  string
 	Files     []fileRow
@@ -32,6 +33,7 @@ type transferView struct {
 	Shares    []shareView
 	Events    []eventRow
 	Least     string // the first day on which it may end, for the field
+	HereOnly  bool   // nobody reaches its shares from another machine
 }
 
 // eventRow is a thing that happened, as the studio reads it.
@@ -49,6 +51,7 @@ type fileRow struct {
 // shareView is a share as its studio sees it.
 type shareView struct {
 	ID, URL, Title, State, Tone, Icon string
+	QR                                string // address of its QR code, without the kind; "" for one that opens nothing
 	Fetched                           string
 	Until                             when
 	Active, Guest                     bool
@@ -81,7 +84,7 @@ func (s *Server) transferPage(c *call) error {
 	if v.Events, err = s.eventRows(c, v.view, t.ID); err != nil {
 		return err
 	}
-	b := v.boot("studio.", "fetch.")
+	b := v.studioBoot()
 	b.Transfer = &bootTransfer{ID: t.ID, State: t.State, Files: t.FilesTotal, Bytes: t.BytesReceived, Whole: t.BytesDeclared}
 	v.Boot = b
 	return s.showStudio(c, "transfer", v)
@@ -121,6 +124,7 @@ func (v *transferView) fill(t transfer.Transfer, s *Server) {
 	}
 	v.Message = paragraphs(t.Message)
 	v.Complete = t.State == transfer.Complete && t.ExpiresAt.After(now)
+	v.Own = t.LinkID == ""
 	v.Going = v.Complete || t.State == transfer.Receiving && t.ExpiresAt.After(now)
 	v.Undo = t.State == transfer.Deleted && t.RestoreUntil != nil && t.RestoreUntil.After(now)
 	if v.Undo {
@@ -129,6 +133,7 @@ func (v *transferView) fill(t transfer.Transfer, s *Server) {
 	v.Until = v.on("transfer.day", t.ExpiresAt)
 	v.Received = v.size(&t.BytesReceived)
 	v.Least = s.tomorrow()
+	v.HereOnly = s.hereOnly()
 	if t.CompletedAt != nil {
 		at := v.at("transfer.completed", *t.CompletedAt)
 		v.Completed = &at
@@ -151,7 +156,7 @@ func (v view) fileRow(f transfer.File, state string) fileRow {
 	return row
 }
 
-func (v view) shareView(sh transfer.Share, s *Server) shareView {
+func (v transferView) shareView(sh transfer.Share, s *Server) shareView {
 	out := shareView{
 		ID: sh.ID, Active: sh.State == transfer.ShareActive, Guest: sh.Token == "", State: v.T("transfer.share_" + sh.State),
 		Title: strings.Join(sh.Recipients, ", "), Until: v.on("transfer.day", sh.ExpiresAt), Tone: "soft", Icon: "close",
@@ -161,9 +166,14 @@ func (v view) shareView(sh transfer.Share, s *Server) shareView {
 	}
 	if sh.Token != "" {
 		out.URL = s.shareURL(sh.Token)
+		if out.Active {
+			out.QR = "/api/v1/d/" + sh.Token + "/qr"
+		}
 	}
 	switch {
 	case out.Title != "":
+	case out.Guest && v.Own:
+		out.Title = v.T("transfer.share_own")
 	case out.Guest:
 		out.Title = v.T("transfer.share_guest")
 	default:

@@ -116,7 +116,8 @@ type boot struct {
 	Studio   string            `json:"studio"`
 	Texts    map[string]string `json:"texts"`
 
-	Slug     string   `json:"slug,omitempty"`  // of the upload link
+	Slug     string   `json:"slug,omitempty"`  // of the upload link; "" where a studio sends
+	Keep     string   `json:"keep,omitempty"`  // name of what the browser keeps of a studio's sendings
 	Ended    api.Code `json:"ended,omitempty"` // the link takes no new transfer
 	MaxFile  *int64   `json:"max_file_bytes,omitempty"`
 	Left     *int64   `json:"bytes_left,omitempty"`
@@ -140,6 +141,12 @@ func (v view) boot(prefixes ...string) boot {
 // uploadView fills the page of an upload link.
 type uploadView struct {
 	view
+	sending
+}
+
+// sending is what a page needs on which files are sent.
+type sending struct {
+	Own              bool // the studio sends, not a guest
 	Title            string
 	Message          []string // paragraphs
 	PasswordRequired bool
@@ -153,7 +160,7 @@ type uploadView struct {
 type notice struct{ Title, Text string }
 
 func (p *pages) uploadView(r *http.Request, slug string, link transfer.LinkView, ended api.Code) uploadView {
-	v := uploadView{view: p.view(r), Title: link.Link.Title, PasswordRequired: link.Link.HasPassword}
+	v := uploadView{view: p.view(r), sending: sending{Title: link.Link.Title, PasswordRequired: link.Link.HasPassword}}
 	v.Studio = link.StudioName
 	v.Script = "upload.js"
 	v.Message = paragraphs(link.Link.Message)

@@ -11,6 +11,9 @@ import (
 	"strings"
 
 	"github.com/boombuler/barcode/qr"
+
+	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/transfer"
 )
 
 const (
@@ -23,30 +26,57 @@ const (
 	qrMediaKept = "private, no-cache"
 )
 
-func qrRoutes() []route {
-	of := func(name, media string, draw func(modules) ([]byte, error)) route {
-		return route{method: "GET", pattern: "/api/v1/links/{id}/qr." + name, summary: "The address of an upload link as a QR code, " + strings.ToUpper(name),
-			tokens: studio(), media: media, handle: func(s *Server, c *call) error { return s.linkCode(c, media, draw) }}
-	}
-	return []route{of("svg", svgType, modules.svg), of("png", pngType, modules.png)}
+// drawing is a way to draw a QR code.
+type drawing struct {
+	name, media string
+	draw        func(modules) ([]byte, error)
 }
 
-// linkCode answers with the link's address as a QR code, always dark on white.
-func (s *Server) linkCode(c *call, media string, draw func(modules) ([]byte, error)) error {
+func qrRoutes() (all []route) {
+	for _, d := range []drawing{{"svg", svgType, modules.svg}, {"png", pngType, modules.png}} {
+		all = append(all,
+			route{method: "GET", pattern: "/api/v1/links/{id}/qr." + d.name, summary: "The address of an upload link as a QR code, " + strings.ToUpper(d.name),
+				tokens: studio(), media: d.media, handle: func(s *Server, c *call) error { return s.linkCode(c, d) }},
+			route{method: "GET", pattern: "/api/v1/d/{token}/qr." + d.name, summary: "The address of a share as a QR code, " + strings.ToUpper(d.name),
+				media: d.media, handle: func(s *Server, c *call) error { return s.shareCode(c, d) },
+				problems: []api.Code{api.ShareNotFound, api.ShareExpired, api.ShareRevoked}})
+	}
+	return all
+}
+
+func (s *Server) linkCode(c *call, d drawing) error {
 	l, err := s.transfers.Link(c.r.Context(), c.access.AccountID, c.id())
 	if err != nil {
 		return err
 	}
-	m, err := newModules(s.linkURL(l.Slug))
+	return c.qr(s.linkURL(l.Slug), d)
+}
+
+// shareCode shows whoever has the address no more than that.
+func (s *Server) shareCode(c *call, d drawing) error {
+	token := c.r.PathValue("token")
+	share, _, err := s.transfers.ViewShare(c.r.Context(), token)
 	if err != nil {
 		return err
 	}
-	body, err := draw(m)
+	if err := endOfShare(share.State); err != nil && share.State != transfer.ShareUsedUp {
+		return err
+	}
+	return c.qr(s.shareURL(token), d)
+}
+
+// qr answers with an address as a QR code, always dark on white.
+func (c *call) qr(address string, d drawing) error {
+	m, err := newModules(address)
+	if err != nil {
+		return err
+	}
+	body, err := d.draw(m)
 	if err != nil {
 		return fmt.Errorf("draw a QR code: %w", err)
 	}
 	h := c.w.Header()
-	h.Set("Content-Type", media)
+	h.Set("Content-Type", d.media)
 	h.Set("Cache-Control", qrMediaKept)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	c.w.WriteHeader(http.StatusOK)

@@ -97,3 +97,22 @@ func TestLinksHaveCodesThatPhonesRead(t *testing.T) {
 		}
 	}
 }
+
+// TestSharesHaveCodesThatPhonesRead: whoever has the address may have it drawn, until it opens nothing more.
+func TestSharesHaveCodesThatPhonesRead(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	s := e.send("a.jpg", pattern(10))
+	path := "/api/v1/d/" + s.token + "/qr"
+	picture, _, err := image.Decode(bytes.NewReader(e.do("GET", path+".png", "", nil).body))
+	e.must(err)
+	if got := readQR(t, picture); got != s.done.Share.URL {
+		t.Errorf("the PNG says %q, want %q", got, s.done.Share.URL)
+	}
+	if got := readQR(t, paintSVG(t, e.do("GET", path+".svg", "", nil).body)); got != s.done.Share.URL {
+		t.Errorf("the SVG says %q, want %q", got, s.done.Share.URL)
+	}
+	e.wantProblem(api.ShareNotFound, "GET", "/api/v1/d/"+s.token[1:]+"/qr.svg", "", nil)
+	e.revoke(s)
+	e.wantProblem(api.ShareRevoked, "GET", path+".svg", "", nil)
+}

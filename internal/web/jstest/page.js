@@ -42,7 +42,7 @@ export function open(server, kept = new Map(), options = {}) {
   const watchers = new Set();
   const store = new Store("demo", options.shelves ?? [shelf(kept)]);
   const sender = new Sender({
-    slug: "demo", store, wire: server.wire, checksums, patience,
+    path: "/u/demo/transfers", store, wire: server.wire, checksums, patience,
     changed: () => watchers.forEach((watch) => watch()), ...options,
   });
   /** Resolves when something is true of the sending. */

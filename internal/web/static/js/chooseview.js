@@ -103,6 +103,7 @@ export class ChooseView {
     if (kept) return {};
     const { t } = this.#page;
     const value = (id) => $(id)?.value.trim() ?? "";
+    if ($("own-title")) return { title: value("own-title") };
     if (value("email") === "") return this.#wrong("email", t("send.email_missing"));
     if ($("password") && $("password").value === "") return this.#wrong("password", t("send.password_missing"));
     const details = { sender_email: value("email") };
@@ -115,7 +116,7 @@ export class ChooseView {
   /** @param {import("./api.js").Problem} problem why the start was refused */
   refused(problem) {
     const { t, figures } = this.#page;
-    let sentence = t(`error.${problem.code}`);
+    let sentence = t(problem.code === "unauthenticated" ? "send.signed_out" : `error.${problem.code}`);
     if (problem.retryAfter !== null) sentence += " " + t("send.wait", { time: figures.duration(problem.retryAfter) });
     if (problem.code === "email_invalid") return this.#wrong("email", sentence);
     if (["password_wrong", "too_many_tries"].includes(problem.code) && $("password")) return this.#wrong("password", sentence);

@@ -36,11 +36,13 @@ export class DoneView {
     link.href = share.url;
     setText(link, share.url.replace(/^https?:\/\//, ""));
     setText($("share-code"), share.code);
+    $("share-qr").querySelector("img").src = `/api/v1${new URL(share.url).pathname}/qr.svg`;
     setText($("done-until"), figures.day(share.expires_at));
     setText($("done-files"), t("send.chosen", { count: files, size }));
     setText($("done-text"), t("send.done_text", { count: files, size, studio: boot.studio }));
-    const email = this.#sender.earlier?.sender_email || $("email").value.trim();
+    const email = boot.slug && (this.#sender.earlier?.sender_email || $("email").value.trim());
     if (email) setText($("done-mail"), t("send.done_mail", { email }));
+    if ($("done-transfer")) $("done-transfer").href = `/transfers/${this.#sender.kept.id}`;
     document.title = t("send.title.done");
     $("done-title").focus();
     scrollTo(0, 0);
@@ -92,7 +94,7 @@ export class DoneView {
   }
 
   #name(extension) {
-    return `${this.#page.boot.slug}-${this.#sender.kept.id.slice(0, 8)}.${extension}`;
+    return `${this.#page.boot.slug ?? "files"}-${this.#sender.kept.id.slice(0, 8)}.${extension}`;
   }
 
   #head() {

@@ -18,7 +18,7 @@ const GONE = new Set(["unauthenticated", "not_found", "transfer_expired", "trans
  * @typedef {import("./store.js").Kept} Kept
  *
  * @typedef {object} Options
- * @property {string} slug of the link
+ * @property {string} path of the call that begins a transfer
  * @property {import("./store.js").Store} store
  * @property {{call: typeof import("./api.js").call, putPart: typeof import("./api.js").putPart}} wire
  * @property {{of: (blob: Blob, from: number, to: number) => Promise<string>}} checksums
@@ -62,8 +62,8 @@ export class Sender {
   #reviving = new AbortController();
 
   /** @param {Options} options */
-  constructor({ slug, store, wire, checksums, patience, changed, maxFile = null, limit = 5, now = Date.now }) {
-    this.slug = slug;
+  constructor({ path, store, wire, checksums, patience, changed, maxFile = null, limit = 5, now = Date.now }) {
+    this.path = path;
     this.store = store;
     this.wire = wire;
     this.checksums = checksums;
@@ -236,8 +236,8 @@ export class Sender {
 
   /**
    * Begins, or goes on with the transfer that is kept.
-   * @param {{sender_email?: string, sender_name?: string, message?: string, password?: string}} details
-   *   may be empty for one that is kept
+   * @param {{sender_email?: string, sender_name?: string, message?: string, password?: string, title?: string}} details
+   *   empty for one that is kept
    * @returns {Promise<boolean>} false when there is nothing to go on with, or the start was called off
    * @throws {Problem} when the start is refused; the page may try again
    */
@@ -249,7 +249,7 @@ export class Sender {
     try {
       await this.#recalling;
       if (this.phase !== "starting") return false; // it is complete
-      if (!this.kept && !details.sender_email) return this.#backToChoice();
+      if (!this.kept && Object.keys(details).length === 0) return this.#backToChoice();
       if (this.kept) await this.#reunite();
       else await this.#begin(details);
     } catch (error) {
@@ -288,8 +288,7 @@ export class Sender {
     for (;;) {
       const kept = this.store.begun ?? { key: newKey(), since: this.now() };
       await this.store.save(kept);
-      const path = `/u/${encodeURIComponent(this.slug)}/transfers`;
-      const started = await this.#persist((signal) => this.wire.call("POST", path, { json: details, key: kept.key, signal }),
+      const started = await this.#persist((signal) => this.wire.call("POST", this.path, { json: details, key: kept.key, signal }),
         // Wrong passwords are to be corrected, not repeated.
         { signal: this.#starting.signal, unless: (problem) => problem.code === "too_many_tries" });
       if (started.state !== "receiving") {

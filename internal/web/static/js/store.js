@@ -76,6 +76,11 @@ export class Store {
     return this.#change((list) => list.filter((other) => !same(other, kept)));
   }
 
+  /** Forgets everything. */
+  clear() {
+    return this.#change(() => []);
+  }
+
   /** Looks what other tabs have kept. */
   refresh() {
     return this.#then(async () => {

@@ -1,5 +1,5 @@
 // What the studio's pages have in common.
-import { NoAnswer, Problem, call } from "./api.js";
+import { NoAnswer, Problem } from "./api.js";
 import { $, readBoot, say, setAttribute, setShown, setText, wireCopying } from "./dom.js";
 import { Notices } from "./notices.js";
 import { figures, translator } from "./text.js";
@@ -184,11 +184,6 @@ export function repeat(work) {
   soon(3000);
 }
 
-async function signOut() {
-  await call("POST", "/logout", { json: {} });
-  location.assign("/signin#out");
-}
-
 /** Sets up what every page of a studio has. @param {string[]} parts that refresh will draw anew */
 export function begin(parts) {
   remember(document, parts);
@@ -196,6 +191,6 @@ export function begin(parts) {
   wireCopying(t("studio.copied"));
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-sign-out]");
-    if (button) busy(button, signOut);
+    if (button) busy(button, async () => (await import("./signout.js")).signOut(boot.keep));
   });
 }

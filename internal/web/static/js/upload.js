@@ -16,16 +16,17 @@ import { Thrift } from "./thrift.js";
 import { UploadView } from "./uploadview.js";
 import { fromHandles } from "./walk.js";
 
-const boot = readBoot();
-const t = translator(boot.texts, boot.language);
-const store = new Store(boot.slug);
+export const boot = readBoot();
+export const t = translator(boot.texts, boot.language);
+const { keep = boot.slug } = boot;
+const store = new Store(keep);
 const handles = new Handles();
-const tabs = new Tabs(boot.slug);
+const tabs = new Tabs(keep);
 const awake = new Awake();
 const painter = new Painter(() => paint());
 const thrift = new Thrift(painter.ask);
-const sender = new Sender({
-  slug: boot.slug, store, wire, checksums: new Checksums(), patience: new Patience(), changed: painter.ask,
+export const sender = new Sender({
+  path: boot.slug ? `/u/${encodeURIComponent(boot.slug)}/transfers` : "/transfers", store, wire, checksums: new Checksums(), patience: new Patience(), changed: painter.ask,
   maxFile: boot.max_file_bytes ?? null, limit: thrift.limit,
 });
 const teller = new Teller(tabs, sender);
