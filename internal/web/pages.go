@@ -51,7 +51,7 @@ func newPages(o Options) (*pages, error) {
 	}
 	for name, shared := range map[string][]string{
 		"upload": {"sending"}, "download": nil, "home": nil, "error": nil, "signin": nil,
-		"transfers": {"studio"}, "transfer": {"studio"}, "links": {"studio"}, "settings": {"studio"}, "welcome": {"studio"},
+		"transfers": {"studio"}, "transfer": {"studio"}, "links": {"studio"}, "settings": {"studio"}, "welcome": {"studio"}, "events": {"studio"},
 		"send": {"studio", "sending"},
 	} {
 		if err := p.parse(name, shared...); err != nil {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/lenzeye/lenzeye/internal/account"
@@ -65,6 +66,13 @@ func (s *Server) settingsPage(c *call) error {
 		return row
 	})
 	return s.showStudio(c, "settings", v)
+}
+
+// deletedPage is where a studio ends that deleted its account.
+func (s *Server) deletedPage(c *call) error {
+	v := problemView{view: s.view(c.r)}
+	v.Problem = problemNotice{Title: v.T("settings.deleted"), Text: v.T("settings.deleted_text"), Icon: "done"}
+	return s.render(c.w, c.r, http.StatusOK, "error", v)
 }
 
 // device names a browser and its system, as far as what it says of itself tells.

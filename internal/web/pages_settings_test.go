@@ -80,3 +80,33 @@ func TestStudioPageNoticesThatItsSessionEnded(t *testing.T) {
 	b.click("#token-make")
 	b.holds(`location.pathname === "/signin" && location.search === "?next=%2Fsettings"`)
 }
+
+// TestStudioDeletesItsAccount: only who types its address, and then everything of it is gone.
+func TestStudioDeletesItsAccount(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	s := e.send("a.jpg", pattern(10))
+	b := e.openTab("en")
+	b.signedIn(e.account.ID)
+	b.open("/settings")
+	b.click("#delete")
+	b.reads("#delete-ask", "There is no undo")
+	b.look("settings-delete")
+	b.write("#delete-email", "other@example.com")
+	b.click("#delete-yes")
+	b.reads("#delete-wrong", "This is not the address of this account.")
+	b.look("settings-delete-wrong")
+	b.click("#delete-no")
+	b.click("#delete")
+	b.write("#delete-email", " Studio@Example.com")
+	b.click("#delete-yes")
+	b.reads("h1", "The account is deleted")
+	b.look("deleted")
+	b.holds(`location.pathname === "/deleted"`)
+	b.open("/transfers")
+	b.holds(`location.pathname === "/signin"`)
+	e.wantProblem(api.LinkNotFound, "GET", "/api/v1/u/wedding", "", nil)
+	if a := e.do("GET", "/api/v1/d/"+s.token, "", nil); a.StatusCode != 404 && a.StatusCode != 410 {
+		t.Errorf("a share of it answers %d", a.StatusCode)
+	}
+}

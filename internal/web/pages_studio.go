@@ -15,12 +15,14 @@ func studioPageRoutes() []route {
 	}
 	return []route{
 		{method: "GET", pattern: signInPath, summary: "The page to sign in", page: true, media: "text/html", handle: (*Server).signInPage},
+		{method: "GET", pattern: "/deleted", summary: "The page that says that an account is deleted", page: true, media: "text/html", handle: (*Server).deletedPage},
 		page(studioHome, "The page of all transfers", (*Server).transfersPage),
 		page("/transfers/{id}", "The page of a transfer", (*Server).transferPage),
 		page("/send", "The page on which a studio sends", (*Server).sendPage),
 		page("/links", "The page of all upload links", (*Server).linksPage),
 		page("/new-link", "The page to make an upload link", (*Server).newLinkPage),
 		page("/links/{id}", "The page of an upload link", (*Server).linkPage),
+		page("/events", "The page of all that happened", (*Server).eventsPage),
 		page("/settings", "The page of settings", (*Server).settingsPage),
 		page("/welcome", "The page on which a studio begins", (*Server).welcomePage),
 	}

@@ -21,7 +21,7 @@ type welcomeView struct {
 func (s *Server) welcomePage(c *call) error {
 	v := welcomeView{HereOnly: s.hereOnly(), KeyFile: s.options.KeyFile, MailNotSent: s.options.MailToFiles || s.options.NoMail}
 	var err error
-	if v.studioView, err = s.studioView(c, "links", "welcome.js"); err != nil {
+	if v.studioView, err = s.studioView(c, "links", "plain.js"); err != nil {
 		return err
 	}
 	links, _, err := s.transfers.Links(c.r.Context(), c.access.AccountID, transfer.Page{Limit: linksShown})

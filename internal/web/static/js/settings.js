@@ -1,7 +1,7 @@
 // The page of settings: the studio's name, sessions, API tokens.
 import { call } from "./api.js";
 import { $, say, setShown, setText } from "./dom.js";
-import { begin, busy, confirmed, endOfDay, refresh, showWrong, t } from "./studio.js";
+import { begin, boot, busy, confirmed, endOfDay, refresh, showWrong, t } from "./studio.js";
 
 async function rename() {
   const name = $("name").value.trim();
@@ -35,6 +35,34 @@ async function end(path) {
   say(t("studio.said.session_ended"));
 }
 
+/** Deletes the account, once its address was typed. */
+async function deleteAccount() {
+  const same = $("delete-email").value.trim().toLowerCase() === $("delete-which").textContent.toLowerCase();
+  if (!same) {
+    showWrong($("delete-wrong"), t("studio.delete_other"));
+    return $("delete-email").focus();
+  }
+  await call("DELETE", "/me");
+  const { forgetSendings } = await import("./signout.js");
+  await forgetSendings(boot.keep);
+  location.replace("/deleted");
+  return undefined;
+}
+
+function wireDelete() {
+  $("delete").addEventListener("click", () => {
+    $("delete-form").reset();
+    showWrong($("delete-wrong"), "");
+    $("delete-ask").showModal();
+    $("delete-email").focus();
+  });
+  $("delete-no").addEventListener("click", () => $("delete-ask").close());
+  $("delete-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    busy($("delete-yes"), deleteAccount, (sentence) => showWrong($("delete-wrong"), sentence));
+  });
+}
+
 for (const [form, work] of [["rename", rename], ["token", makeToken]]) {
   $(form).addEventListener("submit", (event) => {
     event.preventDefault();
@@ -55,4 +83,5 @@ $("made-done").addEventListener("click", () => {
   setText($("made-token"), "");
   $("token-make").focus();
 });
+wireDelete();
 begin(["sessions", "tokens"]);

@@ -1,0 +1,4 @@
+// A page of the studio on which nothing is changed.
+import { begin } from "./studio.js";
+
+begin([]);

@@ -1,4 +1,0 @@
-// The page on which a studio begins.
-import { begin } from "./studio.js";
-
-begin([]);
