@@ -120,8 +120,8 @@ func tryStall(ctx context.Context, c *BucketCheck) (string, error) {
 func (c *BucketCheck) sendStalling(ctx context.Context, key string, body *stalling) error {
 	o := c.o.S3
 	o.ReadTimeout = c.o.Stall + time.Minute // the bucket's patience is to be measured, not ours
-	t := o.transport(1, buffers{read: callBuffer, write: streamBuffer}, func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := o.dialToReset(ctx, network, addr)
+	t := o.transport(1, buffers{read: callBuffer, write: headBuffer}, func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := o.dialToReset(nil)(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,12 +22,17 @@ import (
 
 const (
 	// callBuffer and streamBuffer are what a connection holds in memory for a
-	// direction: little for calls, and for bodies enough that a read or write is
-	// worth its system call.
+	// direction: little for calls, and for bodies that come enough that a read is
+	// worth its system call. Bodies that go have sendBuffers; headBuffer is for
+	// what is before them, and for whole small ones.
 	callBuffer   = 4 << 10
 	streamBuffer = 64 << 10
-	// bodyBuffer is what of a body is sent at once.
-	bodyBuffer = 256 << 10
+	headBuffer   = 16 << 10
+	// slowBuffer is what of a body is sent at once, and quickBuffer is that of one
+	// whose pieces come within quickly: then it is worth fewer system calls.
+	slowBuffer  = 64 << 10
+	quickBuffer = 256 << 10
+	quickly     = 20 * time.Millisecond
 	// maxIdle is how long a connection waits for its next request. Servers
 	// close theirs after about a minute, and a body that starts on such a
 	// connection is lost.
@@ -41,7 +47,7 @@ const (
 func newBucket(o S3Options) *bucket {
 	calls := o.transport(o.PoolSize, buffers{read: callBuffer, write: callBuffer}, o.dial)
 	reads := o.transport(o.MaxStreams, buffers{read: streamBuffer, write: callBuffer}, o.dial)
-	writes := o.transport(o.MaxStreams, buffers{read: callBuffer, write: streamBuffer}, o.dialToReset)
+	writes := o.transport(o.MaxStreams, buffers{read: callBuffer, write: headBuffer}, o.dialToReset(&sendBuffers{}))
 	b := &bucket{
 		name: o.Bucket, slow: min(stallsAfter, o.ReadTimeout),
 		transports: []*http.Transport{calls, reads, writes},
@@ -149,25 +155,29 @@ func (o S3Options) dial(ctx context.Context, network, addr string) (net.Conn, er
 // dialToReset is for bodies. The end of such a connection, that of a killed
 // process too, is a reset: a body that was cut must not look like one that
 // ended, since there are servers that do not count its bytes.
-func (o S3Options) dialToReset(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := o.dial(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	if tcp, ok := conn.(*movingConn).Conn.(*net.TCPConn); ok {
-		if err := tcp.SetLinger(0); err != nil {
-			return nil, errors.Join(err, conn.Close())
+func (o S3Options) dialToReset(shared *sendBuffers) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := o.dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
 		}
+		moving := conn.(*movingConn)
+		moving.buffers = shared
+		if tcp, ok := moving.Conn.(*net.TCPConn); ok {
+			if err := tcp.SetLinger(0); err != nil {
+				return nil, errors.Join(err, conn.Close())
+			}
+		}
+		return conn, nil
 	}
-	return conn, nil
 }
 
 // movingConn fails when no byte has moved for a while. A write moves the limit
 // of the read that waits beside it, so that a long body is no silence.
 type movingConn struct {
 	net.Conn
-	limit time.Duration
-	body  []byte // made for the first body; bodies on one connection follow each other
+	limit   time.Duration
+	buffers *sendBuffers // of bodies; its own if nil
 }
 
 func (c *movingConn) Read(p []byte) (int, error) {
@@ -186,9 +196,64 @@ func (c *movingConn) Write(p []byte) (int, error) {
 
 // ReadFrom sends a body, for which net/http asks it. It takes more at once than
 // the 32 KiB of io.Copy, so whole segments, and sends what has come at once.
-func (c *movingConn) ReadFrom(r io.Reader) (int64, error) {
-	if c.body == nil {
-		c.body = make([]byte, bodyBuffer)
+func (c *movingConn) ReadFrom(r io.Reader) (total int64, err error) {
+	buf := c.buffers.take(slowBuffer)
+	defer func() { c.buffers.give(buf) }()
+	for {
+		began := time.Now()
+		n, err := r.Read(buf)
+		if n > 0 {
+			sent, wrong := c.Write(buf[:n])
+			total += int64(sent)
+			if wrong != nil {
+				return total, wrong
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		size := slowBuffer
+		if n >= slowBuffer/2 && time.Since(began) < quickly {
+			size = quickBuffer
+		}
+		if size != len(buf) {
+			c.buffers.give(buf)
+			buf = c.buffers.take(size)
+		}
 	}
-	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, c.body)
+}
+
+// sendBuffers are left by one body to the next, on whatever connection: one that
+// waits for its next body holds none.
+type sendBuffers struct {
+	slow  sync.Pool // of *[slowBuffer]byte
+	quick sync.Pool // of *[quickBuffer]byte
+}
+
+// take gives slowBuffer or quickBuffer bytes.
+func (b *sendBuffers) take(size int) []byte {
+	if b == nil {
+		return make([]byte, size)
+	}
+	if size == quickBuffer {
+		if p, ok := b.quick.Get().(*[quickBuffer]byte); ok {
+			return p[:]
+		}
+	} else if p, ok := b.slow.Get().(*[slowBuffer]byte); ok {
+		return p[:]
+	}
+	return make([]byte, size)
+}
+
+func (b *sendBuffers) give(p []byte) {
+	switch {
+	case b == nil:
+	case len(p) == quickBuffer:
+		b.quick.Put((*[quickBuffer]byte)(p))
+	default:
+		b.slow.Put((*[slowBuffer]byte)(p))
+	}
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 )
 
@@ -63,3 +65,34 @@ func TestMovingConnGivesAStalledBodyUp(t *testing.T) {
 		t.Errorf("error %v, want a timeout", err)
 	}
 }
+
+// Each piece of a body that comes slowly is sent from a small buffer, which is all
+// that one of many slow bodies holds; a quick one is worth a large one. Nothing is
+// kept when it has ended.
+func TestMovingConnHoldsLittleOfSlowBodies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer func() { _ = near.Close(); _ = far.Close() }()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		conn := &movingConn{Conn: near, limit: time.Minute, buffers: &sendBuffers{}}
+		var rooms []int
+		pauses := []time.Duration{time.Second, time.Second, 0, 0, time.Second, 0}
+		_, err := conn.ReadFrom(readerFunc(func(p []byte) (int, error) {
+			if len(rooms) == len(pauses) {
+				return 0, io.EOF
+			}
+			time.Sleep(pauses[len(rooms)])
+			rooms = append(rooms, len(p))
+			return slowBuffer, nil
+		}))
+		want := []int{slowBuffer, slowBuffer, slowBuffer, quickBuffer, quickBuffer, slowBuffer}
+		if err != nil || !slices.Equal(rooms, want) {
+			t.Errorf("it was read into %v bytes, want %v; %v", rooms, want, err)
+		}
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

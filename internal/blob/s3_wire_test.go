@@ -55,7 +55,7 @@ func newProxy(t *testing.T, endpoint string) *httputil.ReverseProxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{DisableCompression: true, DialContext: S3Options{ReadTimeout: defaultReadTimeout}.dialToReset}
+	transport := &http.Transport{DisableCompression: true, DialContext: S3Options{ReadTimeout: defaultReadTimeout}.dialToReset(nil)}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &httputil.ReverseProxy{
 		Transport: transport,

@@ -6,24 +6,38 @@ import "sync"
 // parts make no garbage. The zero value is ready; it may be used by many at
 // once. What is in it is gone when nobody needs it for a while.
 type Buffers struct {
-	pool sync.Pool // of *[bufferSize]byte
+	small sync.Pool // of *[SegmentSize]byte
+	large sync.Pool // of *[bufferSize]byte
 }
 
-// take gives size bytes, at most bufferSize, with anything in them. Small ones
-// are made to measure.
+// take gives size bytes with anything in them. What is of neither size that is
+// kept is made to measure.
 func (b *Buffers) take(size int) []byte {
-	if b == nil || size < bufferSize {
+	if b == nil {
 		return make([]byte, size)
 	}
-	if p, ok := b.pool.Get().(*[bufferSize]byte); ok {
-		return p[:]
+	switch size {
+	case SegmentSize:
+		if p, ok := b.small.Get().(*[SegmentSize]byte); ok {
+			return p[:]
+		}
+	case bufferSize:
+		if p, ok := b.large.Get().(*[bufferSize]byte); ok {
+			return p[:]
+		}
 	}
-	return make([]byte, bufferSize)
+	return make([]byte, size)
 }
 
 // give takes back what take gave.
 func (b *Buffers) give(p []byte) {
-	if b != nil && len(p) == bufferSize {
-		b.pool.Put((*[bufferSize]byte)(p))
+	if b == nil {
+		return
+	}
+	switch len(p) {
+	case SegmentSize:
+		b.small.Put((*[SegmentSize]byte)(p))
+	case bufferSize:
+		b.large.Put((*[bufferSize]byte)(p))
 	}
 }

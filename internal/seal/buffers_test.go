@@ -69,3 +69,60 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 	*c += countingWriter(len(p))
 	return len(p), nil
 }
+
+// pieces is a body that comes in pieces of so many bytes at most.
+type pieces struct {
+	io.Reader
+	size int
+}
+
+func (p *pieces) Read(b []byte) (int, error) { return p.Reader.Read(b[:min(p.size, len(b))]) }
+
+// Of a body that trickles in, as of many slow guests at once, a segment is held as
+// it came and one sealed; only one that comes in large pieces is worth more.
+func TestSlowBodyHoldsLittle(t *testing.T) {
+	t.Parallel()
+	const size = 40 * SegmentSize
+	want := sealPart(t, testKey("file"), onePart(size), pattern(0, size), testHead("1"))
+	body := &pieces{bytes.NewReader(pattern(0, size)), 1000}
+	r := partReader(t, size, body)
+	r.buffers = &Buffers{}
+	var got []byte
+	p := make([]byte, bufferSize)
+	for i, tc := range []struct{ piece, held int }{
+		{1000, SegmentSize}, {1000, SegmentSize}, {1 << 20, SegmentSize}, {1 << 20, bufferSize}, {1000, bufferSize}, {1000, SegmentSize},
+	} {
+		body.size = tc.piece
+		for before := len(r.plain); ; before = len(r.plain) { // until the body has been read again
+			n, err := r.Read(p)
+			got = append(got, p[:n]...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before < segmentPlain {
+				break
+			}
+		}
+		if len(r.ahead) != tc.held {
+			t.Errorf("step %d: %d bytes are held of a body in pieces of %d, want %d", i, len(r.ahead), tc.piece, tc.held)
+		}
+	}
+	rest, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(append(got, rest...), want) {
+		t.Errorf("the sealed part differs, or %v", err)
+	}
+	var all bytes.Buffer
+	slow := partReader(t, size, &pieces{bytes.NewReader(pattern(0, size)), 1000})
+	if _, err := slow.WriteTo(writerFunc(func(b []byte) (int, error) {
+		if len(slow.ahead) > SegmentSize || len(slow.buf) > SegmentSize {
+			t.Errorf("%d and %d bytes are held while it is written", len(slow.ahead), len(slow.buf))
+		}
+		return all.Write(b)
+	})); err != nil || !bytes.Equal(all.Bytes(), want) {
+		t.Errorf("the written part differs, or %v", err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }

@@ -22,8 +22,8 @@ type PartOptions struct {
 }
 
 // PartReader seals a body while it is read: an io.Reader and io.WriterTo of
-// exactly Len sealed bytes. It pulls from the body, holds four segments at most
-// as they came and four sealed, and needs no Close. The last segment is held back until the body has ended
+// exactly Len sealed bytes. It pulls from the body, holds a segment as it came and
+// one sealed, four each where the body is quick, and needs no Close. The last segment is held back until the body has ended
 // at exactly the part's size and every digest agrees; otherwise reading ends
 // in ErrBodyShort, ErrBodyLong, ErrDigest or the body's own error, wrapped,
 // with the sealed part unfinished. An error stays. Not for concurrent use.
@@ -39,6 +39,7 @@ type PartReader struct {
 	left     int64 // plain bytes still to be sealed
 	crc      uint32
 	ahead    []byte // what was read of the body; made when first needed
+	quick    bool   // the body came in large pieces when it was last read
 	plain    []byte // the end of it that waits to be sealed
 	buf      []byte // made when first needed
 	out      []byte // sealed bytes in buf that wait to be read
@@ -116,7 +117,7 @@ func (r *PartReader) WriteTo(w io.Writer) (int64, error) {
 			if _, ok := r.nextLen(); !ok {
 				break
 			}
-			if err := r.fill(int(min(bufferSize, r.Len()))); err != nil {
+			if err := r.fill(int(min(r.worth(), r.Len()))); err != nil {
 				return total, err
 			}
 		}
@@ -156,9 +157,21 @@ func (r *PartReader) nextLen() (int, bool) {
 	return int(min(r.left, segmentPlain)) + TagSize, true
 }
 
-// fill seals into the reader's own buffer, of size bytes at least.
+// worth is how large buffers should be now, in bytes. A body that comes in small
+// pieces gains nothing by more than a segment, and many of that kind are in
+// flight at once.
+func (r *PartReader) worth() int64 {
+	if r.quick {
+		return bufferSize
+	}
+	return SegmentSize
+}
+
+// fill seals into the reader's own buffer, of size bytes at least and a segment
+// or so.
 func (r *PartReader) fill(size int) error {
-	if len(r.buf) < size {
+	if n := len(r.buf); n < size || n > max(size, SegmentSize) {
+		r.buffers.give(r.buf)
 		r.buf = r.buffers.take(size)
 	}
 	n, err := r.sealInto(r.buf)
@@ -233,13 +246,11 @@ func (r *PartReader) await(size int) error {
 	if len(r.plain) >= size {
 		return nil
 	}
-	if r.ahead == nil {
-		r.ahead = r.buffers.take(int(min(bufferSize, r.part.Size)))
-	}
-	have := copy(r.ahead, r.plain)
+	have := r.makeRoom()
 	for have < size {
 		n, err := r.readBody(r.ahead[have:min(int64(len(r.ahead)), r.left)])
 		have += n
+		r.quick = n >= SegmentSize/2
 		if have < size && err != nil {
 			if err == io.EOF {
 				return fmt.Errorf("%w: %d of %d bytes", ErrBodyShort, r.part.Size-r.left+int64(have), r.part.Size)
@@ -249,6 +260,21 @@ func (r *PartReader) await(size int) error {
 	}
 	r.plain = r.ahead[:have]
 	return nil
+}
+
+// makeRoom puts what waits to be sealed at the beginning of a buffer that is as
+// large as the body is worth, and tells how much that is.
+func (r *PartReader) makeRoom() (have int) {
+	room := r.ahead
+	if size := int(min(r.worth(), r.part.Size)); len(room) != size {
+		room = r.buffers.take(size)
+	}
+	have = copy(room, r.plain)
+	if len(room) != len(r.ahead) {
+		r.buffers.give(r.ahead)
+	}
+	r.ahead = room
+	return have
 }
 
 // take counts and sums plain bytes and, where they complete the part, makes
