@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// releaseMemory gives back what starting took and running does not need: the
+// releaseMemory gives back what starting or past work took and running does not need: the
 // heap, and the pages of the program's own file that only starting read. The
 // kernel maps those again, a few at a time, where they are needed after all; on a
 // small machine they are half of what an idle process holds.

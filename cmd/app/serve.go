@@ -124,6 +124,10 @@ func (p *parts) run(ctx context.Context, server *web.Server, listener net.Listen
 	} else {
 		p.log.Info("jobs are handed to app worker")
 	}
+	defer p.rests(func() bool {
+		now := server.Stats()
+		return now.Streams+now.Downloads+p.queue.Stats().Running > 0
+	})()
 	err := server.Serve(ctx, listener, p.cfg.HTTP.DrainTimeout)
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.HTTP.DrainTimeout)
 	defer cancel()

@@ -77,6 +77,7 @@ func work(ctx context.Context, inv *invocation, cfg *config.Config) (err error) 
 		return fmt.Errorf("start the queue: %w", err)
 	}
 	releaseMemory()
+	defer p.rests(func() bool { return p.queue.Stats().Running > 0 })()
 	log.Info("working", "pid", os.Getpid(), "concurrency", cfg.Worker.Concurrency)
 	<-ctx.Done()
 	probes.Drain()
