@@ -11,7 +11,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -109,14 +108,15 @@ func get(ctx context.Context, inv *invocation, f getFlags, address string) error
 		return err
 	}
 	r.share = c.Share(token, kept.AccessToken)
-	view, err := r.open(ctx)
+	if f.list {
+		return blame(r.list(ctx))
+	}
+	defer inv.collectOften()()
+	wanted, err := r.wanted(ctx)
 	if err != nil {
 		return blame(err)
 	}
-	wanted := matching(client.Name(view.Files), f.only)
 	switch {
-	case f.list:
-		return r.list(view, wanted)
 	case len(wanted) == 0 && f.only != "":
 		return userError{fmt.Errorf("--only %s: no file matches (see --list)", f.only)}
 	case f.out == "-":
@@ -137,11 +137,16 @@ func (r *getRun) retrying(what string, err error, wait time.Duration) {
 	r.say("%s: %v; trying again in %s", what, err, wait.Round(100*time.Millisecond))
 }
 
-// open reads the list, with the right that is kept or by the code.
-func (r *getRun) open(ctx context.Context) (api.ShareView, error) {
+// open reads the list, with the right that is kept or by the code. It is read in
+// pages, and no more is kept of it than each keeps.
+func (r *getRun) open(ctx context.Context, each func(api.SharedFile) error) (api.ShareView, error) {
 	if r.share.Access != "" {
-		view, err := r.share.View(ctx)
-		if !client.IsCode(err, api.CodeRequired) {
+		begun := false
+		view, err := r.share.List(ctx, func(f api.SharedFile) error {
+			begun = true
+			return each(f)
+		})
+		if begun || !client.IsCode(err, api.CodeRequired) {
 			return view, err
 		}
 		r.share.Access = "" // it has ended
@@ -162,54 +167,34 @@ func (r *getRun) open(ctx context.Context) (api.ShareView, error) {
 	if err := r.state.save(getState{r.share.Access}); err != nil {
 		return api.ShareView{}, err
 	}
-	return r.share.View(ctx)
+	return r.share.List(ctx, each)
 }
 
-// matching chooses the files that a pattern means: by path, by name, or by a
-// folder that they lie in. An empty pattern means all.
-func matching(files []client.Wanted, pattern string) []client.Wanted {
-	if pattern == "" {
-		return files
-	}
-	pattern = strings.TrimSuffix(pattern, "/")
-	var out []client.Wanted
-	for _, f := range files {
-		if matches(pattern, f.Path) {
-			out = append(out, f)
+// wanted reads the list and keeps little of the files that are to be fetched, and
+// nothing of the others.
+func (r *getRun) wanted(ctx context.Context) (wanted []client.Wanted, err error) {
+	var naming client.Naming
+	_, err = r.open(ctx, func(f api.SharedFile) error {
+		if w := naming.Name(f); matches(r.flags.only, w.Path) {
+			wanted = append(wanted, w)
 		}
-	}
-	return out
+		return nil
+	})
+	return wanted, err
 }
 
-// matches tries the file and the folders around it, each by path and by name.
+// matches tells whether a pattern means a file: by its path or name, or by a
+// folder that it lies in. An empty pattern means all.
 func matches(pattern, file string) bool {
+	pattern = strings.TrimSuffix(pattern, "/")
 	for at := file; at != "."; at = path.Dir(at) {
 		byPath, _ := path.Match(pattern, at) // the pattern was checked
 		byName, _ := path.Match(pattern, path.Base(at))
-		if byPath || byName {
+		if pattern == "" || byPath || byName {
 			return true
 		}
 	}
 	return false
-}
-
-func (r *getRun) list(view api.ShareView, files []client.Wanted) error {
-	if r.flags.json {
-		view.Files = make([]api.SharedFile, len(files))
-		for i, f := range files {
-			view.Files[i] = f.SharedFile
-		}
-		return json.NewEncoder(r.inv.io.out).Encode(view)
-	}
-	table := tabwriter.NewWriter(r.inv.io.out, 0, 4, 2, ' ', tabwriter.AlignRight)
-	for _, f := range files {
-		when := "-"
-		if f.Modified != nil {
-			when = f.Modified.Local().Format("2006-01-02 15:04")
-		}
-		fmt.Fprintf(table, "%s\t%s\t  %s\n", bytesText(f.Size), when, f.Path)
-	}
-	return table.Flush()
 }
 
 // pour writes the one file that is wanted to the output. What is written cannot
@@ -219,10 +204,10 @@ func (r *getRun) pour(ctx context.Context, files []client.Wanted) error {
 		return userError{fmt.Errorf("-o - takes one file and there are %d: choose it with --only", len(files))}
 	}
 	f, sum := files[0], crc32.NewIEEE()
-	if err := r.share.Fetch(ctx, f.ID, client.Range{Size: f.Size}, io.MultiWriter(r.inv.io.out, sum)); err != nil {
+	if err := r.share.Fetch(ctx, f.ID(), client.Range{Size: f.Size}, io.MultiWriter(r.inv.io.out, sum)); err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}
-	if f.CRC32 == nil || sum.Sum32() != uint32(*f.CRC32) {
+	if want, ok := f.Sum(); !ok || sum.Sum32() != uint32(want) {
 		return fmt.Errorf("%s: %w", f.Path, client.ErrDamaged)
 	}
 	return nil

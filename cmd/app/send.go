@@ -118,15 +118,23 @@ func send(ctx context.Context, inv *invocation, f sendFlags, paths []string) err
 		}
 		defer unlock()
 	}
-	if inv.getenv("GOGC") == "" {
-		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	}
+	defer inv.collectOften()()
 	return r.run(ctx, input)
 }
 
 // gcPercent lets the heap grow to so much more than what is in use. What is in use
 // is a little for each file, so that many files shall not take twice that.
 const gcPercent = 40
+
+// collectOften sets gcPercent, unless the user chose, and returns what takes it
+// back.
+func (inv *invocation) collectOften() (undo func()) {
+	if inv.getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(gcPercent)
+	return func() { debug.SetGCPercent(before) }
+}
 
 const patienceHelp = "how long to try again while nothing moves; before the server's first answer 10s, unless this is given"
 

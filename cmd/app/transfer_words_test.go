@@ -33,8 +33,10 @@ func TestOnlyMeansFilesAndFolders(t *testing.T) {
 		"W/Card [AB]/1*": {"W/Card A/1.CR3", "W/Card A/1.jpg", "W/Card B/1.CR3"},
 	} {
 		var got []string
-		for _, f := range matching(client.Name(files), pattern) {
-			got = append(got, f.Path)
+		for _, f := range files {
+			if matches(pattern, f.Path) {
+				got = append(got, f.Path)
+			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q: %s", pattern, diff)

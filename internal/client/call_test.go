@@ -110,7 +110,7 @@ func TestErrorsSayWhat(t *testing.T) {
 		t.Errorf("a problem: %v", err)
 	}
 	c := newClient(t, "http://127.0.0.1:1", client.Options{FirstPatience: time.Millisecond})
-	_, err = c.Share("the-secret-token", "").View(t.Context())
+	_, err = view(t.Context(), c.Share("the-secret-token", ""))
 	if err == nil || !strings.Contains(err.Error(), "gave up after 1 tries") || strings.Contains(err.Error(), "the-secret") {
 		t.Errorf("no server: %v", err)
 	}

@@ -182,6 +182,26 @@ func (e *env) open(c *client.Client, done api.Completed) *client.Share {
 	return s
 }
 
+// view reads the whole list of a share.
+func view(ctx context.Context, s *client.Share) (api.ShareView, error) {
+	var files []api.SharedFile
+	v, err := s.List(ctx, func(f api.SharedFile) error {
+		files = append(files, f)
+		return nil
+	})
+	v.Files = files
+	return v, err
+}
+
+// name names all files of a list.
+func name(files []api.SharedFile) (all []client.Wanted) {
+	var naming client.Naming
+	for _, f := range files {
+		all = append(all, naming.Name(f))
+	}
+	return all
+}
+
 // folder is a folder of files of a test.
 type folder struct {
 	t   *testing.T

@@ -7,13 +7,9 @@ import (
 	"io"
 	"iter"
 	"os"
-	"path"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/lenzeye/lenzeye/internal/api"
-	"github.com/lenzeye/lenzeye/internal/names"
 )
 
 // pieceSize is how much one request fetches, and what a crash can cost a piece.
@@ -31,25 +27,6 @@ type Fetching struct {
 	Watch    Watch
 
 	flush func(*os.File) error // to the disk, Sync unless a test looks on
-}
-
-// Wanted is a file to fetch, made by Name.
-type Wanted struct {
-	api.SharedFile
-	Name string // below the folder, with slashes
-	part string // until it is whole
-}
-
-// Name gives all files of a share names that any file system can hold and tell
-// apart. The same list gives the same names, so name all before choosing some.
-func Name(files []api.SharedFile) []Wanted {
-	var unique names.Unique
-	out := make([]Wanted, len(files))
-	for i, f := range files {
-		out[i] = Wanted{SharedFile: f, Name: unique.Name(f.Path)}
-	}
-	partNames(out)
-	return out
 }
 
 // Fetch fetches files and returns those that are not there at the end. Files
@@ -112,7 +89,7 @@ func (r *fetchRound) pieces(files []Wanted) iter.Seq[fetchPiece] {
 	return func(yield func(fetchPiece) bool) {
 		for _, f := range files {
 			count := int(max(1, (f.Size+pieceSize-1)/pieceSize)) // an empty file is one piece too
-			w := &fetchWork{Wanted: f, left: count, count: count}
+			w := &fetchWork{Wanted: f, id: f.ID(), part: f.partName(), left: count, count: count}
 			r.mu.Lock()
 			r.flying[w] = true
 			r.mu.Unlock()
@@ -152,7 +129,7 @@ func (r *fetchRound) carry(ctx context.Context, p fetchPiece) error {
 		return nil
 	}
 	out := &pieceWriter{ctx: ctx, pace: r.Pace, w: io.NewOffsetWriter(p.f, from), moving: func(n int64) { r.Watch.Moving(p.Path, n) }}
-	err := r.Share.Fetch(ctx, p.ID, Range{From: from, Size: size}, out)
+	err := r.Share.Fetch(ctx, p.id, Range{From: from, Size: size}, out)
 	r.Watch.Moving(p.Path, -out.n)
 	if err != nil {
 		return err
@@ -220,24 +197,4 @@ func (p *pieceWriter) Write(b []byte) (done int, err error) {
 		}
 	}
 	return done, err
-}
-
-// partNames says what files are called until they are whole: name.part, or the
-// file's id where that would be too long, or the name of another file or folder.
-func partNames(files []Wanted) {
-	byID := slices.ContainsFunc(files, func(w Wanted) bool {
-		return slices.ContainsFunc(strings.Split(strings.ToLower(w.Name), "/"), isPartName)
-	})
-	for i := range files {
-		w := &files[i]
-		w.part = w.Name + ".part"
-		if byID || len(path.Base(w.Name)) > names.MaxSegment-len(".part.json.new") {
-			w.part = path.Join(path.Dir(w.Name), w.ID+".part")
-		}
-	}
-}
-
-func isPartName(lower string) bool {
-	return slices.ContainsFunc([]string{".part", ".part.json", ".part.json.new"},
-		func(ending string) bool { return strings.HasSuffix(lower, ending) })
 }

@@ -25,7 +25,7 @@ func TestFetchGoesOn(t *testing.T) {
 	c := e.client(client.Options{})
 	big := in.write("big.mov", pattern(3*pieceSize+99, 1))
 	s := e.open(c, e.send(e.start(c), big))
-	view, err := s.View(t.Context())
+	view, err := view(t.Context(), s)
 	e.must(err)
 	ctx, stop := context.WithCancel(t.Context())
 	var pieces int
@@ -34,7 +34,7 @@ func TestFetchGoesOn(t *testing.T) {
 			stop()
 		}
 	}}}
-	if _, err := f.Fetch(ctx, client.Name(view.Files)); !errors.Is(err, context.Canceled) {
+	if _, err := f.Fetch(ctx, name(view.Files)); !errors.Is(err, context.Canceled) {
 		t.Fatalf("interrupted: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(out.dir, "big.mov")); !errors.Is(err, os.ErrNotExist) {
@@ -63,7 +63,7 @@ func TestWhatIsThere(t *testing.T) {
 	c := e.client(client.Options{})
 	big := in.write("big.mov", pattern(2*pieceSize+1, 1))
 	s := e.open(c, e.send(e.start(c), big))
-	view, err := s.View(t.Context())
+	view, err := view(t.Context(), s)
 	e.must(err)
 	crc := `"00000000"`
 	if text, err := view.Files[0].CRC32.MarshalJSON(); err == nil {
@@ -132,7 +132,7 @@ func TestDamage(t *testing.T) {
 	c := e.client(client.Options{})
 	sources := []*client.Source{in.write("a", pattern(1000, 1)), in.write("b", pattern(1000, 2))}
 	s := e.open(c, e.send(e.start(c), sources...))
-	view, err := s.View(t.Context())
+	view, err := view(t.Context(), s)
 	e.must(err)
 	var times atomic.Int64
 	spoil := func(limit int64) {
@@ -218,7 +218,7 @@ func TestCheckIsInterrupted(t *testing.T) {
 	c := e.client(client.Options{})
 	big := in.write("big.mov", pattern(pieceSize+1, 1))
 	s := e.open(c, e.send(e.start(c), big))
-	view, err := s.View(t.Context())
+	view, err := view(t.Context(), s)
 	e.must(err)
 	ctx, stop := context.WithCancel(t.Context())
 	var pieces int
@@ -227,7 +227,7 @@ func TestCheckIsInterrupted(t *testing.T) {
 			stop()
 		}
 	}}}
-	if _, err := f.Fetch(ctx, client.Name(view.Files)); !errors.Is(err, context.Canceled) {
+	if _, err := f.Fetch(ctx, name(view.Files)); !errors.Is(err, context.Canceled) {
 		t.Fatalf("interrupted: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(out.dir, "big.mov")); !errors.Is(err, os.ErrNotExist) {
@@ -250,14 +250,14 @@ func TestNameIsTakenMeanwhile(t *testing.T) {
 	e, in, out := newEnv(t), newFolder(t), newFolder(t)
 	c := e.client(client.Options{})
 	s := e.open(c, e.send(e.start(c), in.write("a.mov", pattern(1000, 1))))
-	view, err := s.View(t.Context())
+	view, err := view(t.Context(), s)
 	e.must(err)
 	f := &client.Fetching{Share: s, Dir: out.root(), Parallel: 1, Watch: client.Watch{Held: func(_ string, n int64) {
 		if n > 0 {
 			out.write("a.mov", []byte("mine"))
 		}
 	}}}
-	failed, err := f.Fetch(t.Context(), client.Name(view.Files))
+	failed, err := f.Fetch(t.Context(), name(view.Files))
 	e.must(err)
 	if len(failed) != 1 || !errors.Is(failed[0].Err, client.ErrExists) || string(out.read("a.mov")) != "mine" {
 		t.Errorf("a file of somebody's was replaced: %v", failed)

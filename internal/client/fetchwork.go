@@ -20,7 +20,9 @@ import (
 // fetchWork is a file on its way into the folder.
 type fetchWork struct {
 	Wanted
-	count int // pieces
+	id    string
+	part  string // its name until it is whole
+	count int    // pieces
 
 	mu    sync.Mutex
 	begun bool
@@ -58,7 +60,7 @@ func (w *fetchWork) begin(ctx context.Context, dir *os.Root) error {
 
 // isThere tells whether the file is in the folder already, whole.
 func (w *fetchWork) isThere(ctx context.Context, dir *os.Root) (bool, error) {
-	if w.CRC32 == nil {
+	if !w.hasCRC {
 		return false, fmt.Errorf("%w: the server gives no checksum", ErrDamaged)
 	}
 	info, err := dir.Lstat(w.Name)
@@ -70,7 +72,7 @@ func (w *fetchWork) isThere(ctx context.Context, dir *os.Root) (bool, error) {
 	case !info.Mode().IsRegular() || info.Size() != w.Size:
 		return false, ErrExists
 	}
-	f, err := dir.OpenFile(w.Name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // never waits, should it be a pipe by now
+	f, err := openRegular(dir, w.Name, os.O_RDONLY)
 	if err != nil {
 		return false, &LocalError{err}
 	}
@@ -85,26 +87,30 @@ func (w *fetchWork) isThere(ctx context.Context, dir *os.Root) (bool, error) {
 // openPart opens name.part, with what it holds if it is of this file.
 func (w *fetchWork) openPart(dir *os.Root) error {
 	name := w.part
-	w.state = arrived{ID: w.ID, Size: w.Size, CRC32: w.CRC32, Piece: pieceSize}
+	w.state = arrived{ID: w.id, Size: w.Size, CRC32: &w.crc, Piece: pieceSize}
 	if err := dir.MkdirAll(path.Dir(name), 0o777); err != nil {
 		return &LocalError{err}
 	}
-	flags := os.O_RDWR | os.O_CREATE | syscall.O_NONBLOCK
-	if before, ok := readArrived(dir, name+".json"); ok && w.continues(before) {
-		w.state.Pieces = before.Pieces
-	} else {
-		flags |= os.O_TRUNC
-	}
-	f, err := dir.OpenFile(name, flags, 0o666)
+	before, err := readArrived(dir, name+".json")
 	if err != nil {
 		return &LocalError{err}
 	}
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		_ = f.Close() // nothing was written
-		return &LocalError{errors.Join(err, fmt.Errorf("%s is no regular file", name))}
+	f, err := openRegular(dir, name, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return &LocalError{err}
 	}
-	if n := len(w.state.Pieces); n > 0 && info.Size() < min(w.Size, int64(w.state.Pieces[n-1][1]+1)*pieceSize) {
+	size := int64(0)
+	if w.continues(before) {
+		w.state.Pieces = before.Pieces
+		size, err = f.Seek(0, io.SeekEnd)
+	} else {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		_ = f.Close() // nothing was written
+		return &LocalError{err}
+	}
+	if n := len(w.state.Pieces); n > 0 && size < min(w.Size, int64(w.state.Pieces[n-1][1]+1)*pieceSize) {
 		w.state.Pieces = nil // somebody shortened it
 	}
 	w.f = f
@@ -114,7 +120,7 @@ func (w *fetchWork) openPart(dir *os.Root) error {
 // continues tells whether what an earlier run noted is of this very file, and
 // makes sense.
 func (w *fetchWork) continues(before arrived) bool {
-	if before.ID != w.ID || before.Size != w.Size || before.Piece != pieceSize || before.CRC32 == nil || *before.CRC32 != *w.CRC32 {
+	if before.ID != w.id || before.Size != w.Size || before.Piece != pieceSize || before.CRC32 == nil || *before.CRC32 != w.crc {
 		return false
 	}
 	next := 0
@@ -127,13 +133,26 @@ func (w *fetchWork) continues(before arrived) bool {
 	return true
 }
 
-func readArrived(dir *os.Root, name string) (a arrived, ok bool) {
-	text, err := dir.ReadFile(name)
-	if err != nil {
-		return a, false // a file without it begins anew
+// readArrived reads the note of an earlier run, empty where there is none that
+// makes sense: a file without it begins anew.
+func readArrived(dir *os.Root, name string) (a arrived, err error) {
+	f, err := openRegular(dir, name, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return a, nil
 	}
-	return a, json.Unmarshal(text, &a) == nil
+	if err != nil {
+		return a, err
+	}
+	defer f.Close()
+	if err := json.NewDecoder(io.LimitReader(f, maxNote)).Decode(&a); err != nil {
+		return arrived{}, nil
+	}
+	return a, nil
 }
+
+// maxNote is more than the note of a file of 5 TiB can have, all of whose other
+// pieces arrived.
+const maxNote = 16 << 20
 
 func (w *fetchWork) has(n int) bool {
 	w.mu.Lock()
@@ -155,10 +174,38 @@ func (w *fetchWork) note(dir *os.Root, n int) error {
 		return err
 	}
 	name := w.part + ".json"
-	if err := dir.WriteFile(name+".new", text, 0o666); err != nil {
+	f, err := openRegular(dir, name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return dir.Rename(name+".new", name)
+}
+
+// openRegular opens a file of the folder. It refuses what is none, like links,
+// pipes and devices, and never waits for one, should it come just now.
+func openRegular(dir *os.Root, name string, flags int) (*os.File, error) {
+	info, err := dir.Lstat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
+	return openNow(dir, name, flags)
+}
+
+// openNow is openRegular after its first look.
+func openNow(dir *os.Root, name string, flags int) (*os.File, error) {
+	f, err := dir.OpenFile(name, flags|syscall.O_NONBLOCK, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = f.Close() // nothing was read or written
+		return nil, errors.Join(err, fmt.Errorf("%s is no regular file", name))
+	}
+	return f, nil
 }
 
 // addPiece adds n to sorted, disjoint and merged runs.
@@ -247,8 +294,8 @@ func (w *fetchWork) rename(dir *os.Root, part string, flush func(*os.File) error
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if w.Modified != nil {
-		if err := dir.Chtimes(part, w.Modified.Time, w.Modified.Time); err != nil {
+	if date := w.date(); !date.IsZero() {
+		if err := dir.Chtimes(part, date, date); err != nil {
 			return err
 		}
 	}
@@ -283,7 +330,7 @@ func (w *fetchWork) check(ctx context.Context, f *os.File) error {
 	if err != nil {
 		return &LocalError{err}
 	}
-	if n != w.Size || sum.Sum32() != uint32(*w.CRC32) {
+	if n != w.Size || sum.Sum32() != uint32(w.crc) {
 		return ErrDamaged
 	}
 	return nil

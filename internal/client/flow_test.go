@@ -38,9 +38,9 @@ func (e *env) send(u *client.Upload, sources ...*client.Source) api.Completed {
 // fetchAll fetches everything into out.
 func (e *env) fetchAll(s *client.Share, out folder) []client.Failure {
 	e.t.Helper()
-	view, err := s.View(e.t.Context())
+	view, err := view(e.t.Context(), s)
 	e.must(err)
-	failed, err := (&client.Fetching{Share: s, Dir: out.root()}).Fetch(e.t.Context(), client.Name(view.Files))
+	failed, err := (&client.Fetching{Share: s, Dir: out.root()}).Fetch(e.t.Context(), name(view.Files))
 	e.must(err)
 	return failed
 }
@@ -308,7 +308,7 @@ func TestStream(t *testing.T) {
 		done, err := u.Complete(t.Context())
 		e.must(err)
 		s := e.open(c, done)
-		view, err := s.View(t.Context())
+		view, err := view(t.Context(), s)
 		e.must(err)
 		var got bytes.Buffer
 		e.must(s.Fetch(t.Context(), view.Files[0].ID, client.Range{Size: view.Files[0].Size}, &got))

@@ -179,19 +179,19 @@ func (m *resumeModel) fetch(c *client.Client, done api.Completed) {
 		}
 	}
 	m.must(err)
-	view, err := s.View(m.env.t.Context())
+	view, err := view(m.env.t.Context(), s)
 	m.must(err)
 	out := newFolder(m.env.t)
 	dir := out.root()
 	for range rapid.IntRange(0, 2).Draw(m.t, "interrupted fetches") {
 		ctx, watch, stop := m.until(rapid.IntRange(0, 8).Draw(m.t, "events of a fetch"))
-		_, err := (&client.Fetching{Share: s, Dir: dir, Watch: watch}).Fetch(ctx, client.Name(view.Files))
+		_, err := (&client.Fetching{Share: s, Dir: dir, Watch: watch}).Fetch(ctx, name(view.Files))
 		stop()
 		if err != nil && !errors.Is(err, context.Canceled) {
 			m.t.Fatal(err)
 		}
 	}
-	failed, err := (&client.Fetching{Share: s, Dir: dir}).Fetch(m.env.t.Context(), client.Name(view.Files))
+	failed, err := (&client.Fetching{Share: s, Dir: dir}).Fetch(m.env.t.Context(), name(view.Files))
 	if err != nil || len(failed) > 0 {
 		m.t.Fatalf("fetch: %v %v", failed, err)
 	}

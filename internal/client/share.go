@@ -40,23 +40,25 @@ func (s *Share) Unlock(ctx context.Context, code string) error {
 	return err
 }
 
-// View reads the whole list of files, and what else the share shows.
-func (s *Share) View(ctx context.Context) (api.ShareView, error) {
+// List reads the list of files, page by page, and gives each file to each, whose
+// error ends it. It returns what else the share shows.
+func (s *Share) List(ctx context.Context, each func(api.SharedFile) error) (api.ShareView, error) {
 	var view api.ShareView
 	list := pages(func(query string) ([]api.SharedFile, *string, error) {
 		var p api.ShareView
 		err := s.c.do(ctx, call{what: "list the files", method: http.MethodGet, path: s.path() + query, token: s.Access}, &p)
-		files := p.Files
-		next := p.NextCursor
-		p.Files, p.NextCursor = view.Files, nil
+		files, next := p.Files, p.NextCursor
+		p.Files, p.NextCursor = nil, nil
 		view = p
 		return files, next, err
 	})
 	for f, err := range list {
+		if err == nil {
+			err = each(f)
+		}
 		if err != nil {
 			return api.ShareView{}, err
 		}
-		view.Files = append(view.Files, f)
 	}
 	return view, nil
 }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -118,8 +116,8 @@ func declaredFrom(src *Source, f api.File) declared {
 		m.received = f.Received
 	}
 	d := declared{src: src, crc: m.crc, hasCRC: m.hasCRC, all: m.all, damaged: m.damaged}
-	text := strings.ReplaceAll(f.ID, "-", "")
-	if n, err := hex.Decode(d.uuid[:], []byte(text)[:min(len(text), 32)]); err != nil || n != 16 || d.id() != f.ID {
+	var ok bool
+	if d.uuid, ok = parseID(f.ID); !ok {
 		m.id = f.ID
 	}
 	if m.id != "" || m.parts > 1 || len(m.received) > 0 {
@@ -132,8 +130,7 @@ func (d *declared) id() string {
 	if d.more != nil && d.more.id != "" {
 		return d.more.id
 	}
-	text := hex.EncodeToString(d.uuid[:])
-	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
+	return textOfID(d.uuid)
 }
 
 // stands is the file's standing also where it was not kept apart.
