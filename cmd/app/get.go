@@ -130,7 +130,7 @@ func (r *getRun) say(format string, args ...any) {
 		r.show.say(format, args...)
 		return
 	}
-	fmt.Fprintf(r.inv.io.err, format+"\n", args...)
+	fmt.Fprintln(r.inv.io.err, printable(fmt.Sprintf(format, args...)))
 }
 
 func (r *getRun) retrying(what string, err error, wait time.Duration) {

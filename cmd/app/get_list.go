@@ -40,7 +40,7 @@ func listLine(out *bufio.Writer, _ int, f api.SharedFile) error {
 	if f.Modified != nil {
 		when = f.Modified.Local().Format("2006-01-02 15:04")
 	}
-	_, err := fmt.Fprintf(out, "%9s  %16s  %s\n", bytesText(f.Size), when, f.Path)
+	_, err := fmt.Fprintf(out, "%9s  %16s  %s\n", bytesText(f.Size), when, printable(f.Path))
 	return err
 }
 

@@ -94,7 +94,7 @@ func (p *progress) watch() client.Watch {
 
 // say prints a line for people, above the bars if there are any.
 func (p *progress) say(format string, args ...any) {
-	line := fmt.Sprintf(format, args...) + "\n"
+	line := printable(fmt.Sprintf(format, args...)) + "\n"
 	if p.bars != nil {
 		if _, err := p.bars.Write([]byte(line)); err == nil {
 			return
@@ -272,6 +272,7 @@ func filesText(n int64) string {
 
 // shorten keeps the end of a path, which tells files apart.
 func shorten(path string) string {
+	path = printable(path)
 	r := []rune(path)
 	if len(r) <= barNameSize {
 		return path + strings.Repeat(" ", barNameSize-len(r))

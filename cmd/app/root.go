@@ -47,10 +47,10 @@ func run(ctx context.Context, args, env []string, std stdio) int {
 		return exitOK
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		fmt.Fprintln(std.err, "app: "+interruption(err))
+		fmt.Fprintln(std.err, "app: "+printableLines(interruption(err)))
 		return exitInterrupted
 	}
-	fmt.Fprintf(std.err, "app: %v\n", err)
+	fmt.Fprintf(std.err, "app: %s\n", printableLines(err.Error()))
 	if isMistake(err) {
 		return exitUser
 	}

@@ -40,7 +40,7 @@ func (r *sendRun) say(format string, args ...any) {
 		r.show.say(format, args...)
 		return
 	}
-	fmt.Fprintf(r.inv.io.err, format+"\n", args...)
+	fmt.Fprintln(r.inv.io.err, printable(fmt.Sprintf(format, args...)))
 }
 
 func (r *sendRun) retrying(what string, err error, wait time.Duration) {
@@ -221,7 +221,7 @@ func (r *sendRun) result(done *api.Completed) error {
 		})
 	}
 	_, err := fmt.Fprintf(r.inv.io.out, "Sent      %s, %s\nLink      %s\nCode      %s\nUntil     %s\n",
-		filesText(done.Files), bytesText(done.Bytes), done.Share.URL, done.Share.Code, done.Share.ExpiresAt.Local().Format("2006-01-02 15:04"))
+		filesText(done.Files), bytesText(done.Bytes), printable(done.Share.URL), printable(done.Share.Code), done.Share.ExpiresAt.Local().Format("2006-01-02 15:04"))
 	if err == nil && r.flags.receipt != "" {
 		_, err = fmt.Fprintf(r.inv.io.out, "Receipt   %s\n", r.flags.receipt)
 	}

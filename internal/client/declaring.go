@@ -60,6 +60,10 @@ func (r *sendRound) declareBatch(ctx context.Context, batch []*Source) (stand []
 		if f.Index < 0 || f.Index >= len(batch) || f.PartCount < 0 || (f.PartCount == 0) != (f.Size == 0) || f.PartCount > 0 && f.PartSize <= 0 || f.Size != batch[f.Index].Size {
 			return nil, nil, errors.New("declare files: the answer does not fit what was asked")
 		}
+		if src := batch[f.Index]; f.Path != src.Path && r.isAnothers(f.Path) {
+			r.failed = append(r.failed, Failure{src.Path, refusedFile(api.DeclareError{Code: api.PathTaken, File: &f.File})})
+			continue
+		}
 		stand = append(stand, declaredFrom(batch[f.Index], f.File))
 	}
 	for _, e := range d.Errors {
@@ -74,6 +78,19 @@ func (r *sendRound) declareBatch(ctx context.Context, batch []*Source) (stand []
 		}
 	}
 	return stand, taken, nil
+}
+
+// isAnothers tells whether what stands under a path that was written otherwise is
+// that of another source of this run. Two names that are one to the server, as ü
+// in one character and in two, would else be one file if their sizes and dates
+// are the same, and the second take the place of the first.
+func (r *sendRound) isAnothers(path string) bool {
+	another := r.planned()[path] || r.renamed[path]
+	if r.renamed == nil {
+		r.renamed = map[string]bool{}
+	}
+	r.renamed[path] = true
+	return another
 }
 
 // clear takes away what an earlier run left of files that are others today, and

@@ -279,6 +279,38 @@ func TestPathsInConflict(t *testing.T) {
 	}
 }
 
+// TestPathsInConflictUnseen has names that are one to the server on files that
+// cannot be told apart but by their bytes: one is sent and the other is named, in
+// every order and when run again.
+func TestPathsInConflictUnseen(t *testing.T) {
+	t.Parallel()
+	e, in, out := newEnv(t), newFolder(t), newFolder(t)
+	c := e.client(client.Options{})
+	u := e.start(c)
+	composed, decomposed := in.write("\u00fc", []byte("one")), in.write("u\u0308", []byte("two"))
+	decomposed.Modified = composed.Modified
+	e.must(os.Chtimes(filepath.Join(in.dir, "u\u0308"), composed.Modified, composed.Modified))
+	for i, sources := range [][]*client.Source{{composed, decomposed}, {composed, decomposed}, {decomposed, composed}} {
+		failed, err := (&client.Sending{Upload: u}).Send(t.Context(), sources)
+		e.must(err)
+		if len(failed) != 1 || failed[0].Path != decomposed.Path || !client.IsCode(failed[0].Err, api.PathTaken) {
+			t.Errorf("run %d failed: %v", i, failed)
+		}
+	}
+	// The one that was sent is gone today, and the other stands for it.
+	failed, err := (&client.Sending{Upload: u}).Send(t.Context(), []*client.Source{decomposed})
+	e.must(err)
+	if len(failed) != 0 {
+		t.Errorf("failed: %v", failed)
+	}
+	done, err := u.Complete(t.Context())
+	e.must(err)
+	if failed := e.fetchAll(e.open(c, done), out); len(failed) > 0 || done.Files != 1 {
+		t.Fatal(failed, done)
+	}
+	sameTree(t, in, out, []*client.Source{decomposed})
+}
+
 // TestStream sends bytes as they come, and takes out what has not the length
 // that was said.
 func TestStream(t *testing.T) {

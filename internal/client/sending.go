@@ -113,6 +113,7 @@ func (s *Sending) fill() {
 type sendRound struct {
 	*Sending
 	planned func() map[string]bool // every path that is ours; made when it is needed
+	renamed map[string]bool        // paths of files that have a source of another writing
 
 	mu     sync.Mutex
 	flying map[*work]bool // begun and not finished
