@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -78,6 +79,62 @@ func TestCompletesWhileItGetsFewer(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestGivesUpOnWhatOthersHold ends at once where the only files that are missing
+// are those that this run could not send to a transfer of several.
+func TestGivesUpOnWhatOthersHold(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	r, _ := sendingTo(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		respond(w, http.StatusConflict, api.Problem{Code: api.TransferIncomplete, Files: []api.File{{ID: "f", Path: "theirs"}}})
+	})
+	r.link.TransferID = "x"
+	r.plan.sources = []*client.Source{{Path: "theirs"}}
+	r.left = []client.Failure{{Path: "theirs", Err: client.ErrOthers}}
+	if _, err := r.complete(t.Context(), &client.Sending{Upload: r.upload, Shared: true}, &sendInput{}); err == nil || asked != 1 {
+		t.Errorf("%v after %d calls", err, asked)
+	}
+}
+
+// TestFewerThanSent says so where a complete transfer counts fewer files than were
+// sent to it.
+func TestFewerThanSent(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "W")
+	tree(t, dir, "a", "b")
+	for count, fewer := range map[int64]bool{1: true, 2: false, 3: false} {
+		r, said := sendingTo(t, func(w http.ResponseWriter, req *http.Request) {
+			switch {
+			case strings.HasSuffix(req.URL.Path, "/files"):
+				var in api.Declare
+				if err := json.NewDecoder(req.Body).Decode(&in); err != nil {
+					t.Error(err)
+				}
+				var out api.Declared
+				for i, f := range in.Files {
+					out.Files = append(out.Files, api.DeclaredFile{Index: i, File: api.File{ID: f.Path, Path: f.Path, Size: int64(f.Size), PartSize: 10 << 20, PartCount: 1}})
+				}
+				respond(w, http.StatusOK, out)
+			case req.Method == http.MethodPut:
+				body, err := io.ReadAll(req.Body)
+				if err != nil {
+					t.Error(err)
+				}
+				respond(w, http.StatusOK, api.Receipt{Part: api.Part{Number: 1, Size: int64(len(body)), CRC32: api.CRC32(crc32.ChecksumIEEE(body))}})
+			default:
+				respond(w, http.StatusOK, api.Completed{Files: count})
+			}
+		})
+		r.plan, _, _ = planned(t, dir)
+		if _, err := r.deliver(t.Context(), &sendInput{}); err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+		if err := r.verdict(0); (err != nil) != fewer {
+			t.Errorf("%d files: %v", count, err)
+		}
 	}
 }
 

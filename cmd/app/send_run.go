@@ -31,7 +31,8 @@ type sendRun struct {
 	upload *client.Upload
 	show   *progress // nil before and after
 	left   []client.Failure
-	gone   int // files of the last run that are no more and stand in its transfer
+	gone   int   // files of the last run that are no more and stand in its transfer
+	fewer  int64 // files that were sent and that the complete transfer does not count
 }
 
 // say prints a line for people, beside the bars while there are any.
@@ -99,6 +100,9 @@ func (r *sendRun) verdict(undigested int) (err error) {
 	if r.gone > 0 {
 		err = errors.Join(err, fmt.Errorf("%s more in the transfer than here, named above", filesText(int64(r.gone))))
 	}
+	if r.fewer > 0 {
+		err = errors.Join(err, fmt.Errorf("%s fewer in the transfer than were sent: compare it with what is here", filesText(r.fewer)))
+	}
 	if undigested > 0 {
 		err = errors.Join(err, fmt.Errorf("%s without a SHA-256 in the receipt, named above", filesText(int64(undigested))))
 	}
@@ -121,7 +125,12 @@ func (r *sendRun) deliver(ctx context.Context, input *sendInput) (*api.Completed
 	} else if err := r.sendSome(ctx, s, r.plan.sources); err != nil {
 		return nil, err
 	}
-	return r.complete(ctx, s, input)
+	done, err := r.complete(ctx, s, input)
+	if err == nil && !r.isShared() {
+		sent := int64(len(r.plan.sources) - (len(r.left) - len(r.plan.left)))
+		r.fewer = max(0, sent-done.Files)
+	}
+	return done, err
 }
 
 // complete ends the transfer. Files that the server waits for are dealt with as
@@ -145,6 +154,9 @@ func (r *sendRun) complete(ctx context.Context, s *client.Sending, input *sendIn
 		if r.isShared() && !r.knowsAll(missing) {
 			return nil, errors.New("all of this is sent, but files that were begun elsewhere are not all there: finish them there")
 		}
+		if r.isShared() && r.gaveUp(missing) {
+			return nil, errors.New("what could be sent is sent, but files that are named above stand half in the transfer: finish them elsewhere, or take them out on its page")
+		}
 		if err := r.sendMissing(ctx, s, missing); err != nil {
 			return nil, err
 		}
@@ -158,6 +170,14 @@ func (r *sendRun) isShared() bool { return r.link.TransferID != "" }
 // knowsAll tells whether all files are of this run.
 func (r *sendRun) knowsAll(files []api.File) bool {
 	return !slices.ContainsFunc(files, func(f api.File) bool { src, _ := r.plan.find(f.Path); return src == nil })
+}
+
+// gaveUp tells whether all files are named as not sent: sending them once more
+// would end as it did.
+func (r *sendRun) gaveUp(files []api.File) bool {
+	return !slices.ContainsFunc(files, func(f api.File) bool {
+		return !slices.ContainsFunc(r.left, func(l client.Failure) bool { return l.Path == f.Path })
+	})
 }
 
 func (r *sendRun) sendSome(ctx context.Context, s *client.Sending, sources []*client.Source) error {
