@@ -29,10 +29,12 @@ const (
 	streamBuffer = 64 << 10
 	headBuffer   = 16 << 10
 	// slowBuffer is what of a body is sent at once, and quickBuffer is that of one
-	// whose pieces come within quickly: then it is worth fewer system calls.
+	// whose pieces come within quickly: then it is worth fewer system calls, until
+	// one takes longer than slowly. Between the two all stays as it is.
 	slowBuffer  = 64 << 10
 	quickBuffer = 256 << 10
 	quickly     = 20 * time.Millisecond
+	slowly      = 250 * time.Millisecond
 	// maxIdle is how long a connection waits for its next request. Servers
 	// close theirs after about a minute, and a body that starts on such a
 	// connection is lost.
@@ -215,8 +217,11 @@ func (c *movingConn) ReadFrom(r io.Reader) (total int64, err error) {
 		if err != nil {
 			return total, err
 		}
-		size := slowBuffer
-		if n >= slowBuffer/2 && time.Since(began) < quickly {
+		size := len(buf)
+		switch took := time.Since(began); {
+		case n < len(buf)/2 || took > slowly:
+			size = slowBuffer
+		case took < quickly:
 			size = quickBuffer
 		}
 		if size != len(buf) {

@@ -130,6 +130,7 @@ func (r *PartReader) WriteTo(w io.Writer) (int64, error) {
 		if len(r.out) > 0 {
 			return total, io.ErrShortWrite
 		}
+		r.giveBack()
 	}
 	if err := r.end(); err != io.EOF {
 		return total, err
@@ -168,8 +169,14 @@ func (r *PartReader) worth() int64 {
 }
 
 // fill seals into the reader's own buffer, of size bytes at least and a segment
-// or so.
+// or so. It is taken when there is something to seal: a body that stands still
+// does not hold it.
 func (r *PartReader) fill(size int) error {
+	need, _ := r.nextLen()
+	if err := r.await(r.plainIn(need)); err != nil {
+		r.err = fmt.Errorf("seal part %d: %w", r.part.Number, err)
+		return r.err
+	}
 	if n := len(r.buf); n < size || n > max(size, SegmentSize) {
 		r.buffers.give(r.buf)
 		r.buf = r.buffers.take(size)
@@ -179,17 +186,25 @@ func (r *PartReader) fill(size int) error {
 	return err
 }
 
-// giveBack ends the use of the buffers when nothing will come of them any more.
+// giveBack ends the use of a buffer that is empty, and of both when nothing will
+// come of them any more.
 func (r *PartReader) giveBack() {
-	if _, more := r.nextLen(); more {
-		return
-	}
-	r.buffers.give(r.ahead)
-	r.ahead, r.plain = nil, nil
 	if len(r.out) == 0 {
 		r.buffers.give(r.buf)
 		r.buf, r.out = nil, nil
 	}
+	if _, more := r.nextLen(); !more {
+		r.buffers.give(r.ahead)
+		r.ahead, r.plain = nil, nil
+	}
+}
+
+// plainIn is how many plain bytes the next segment holds, of need sealed ones.
+func (r *PartReader) plainIn(need int) int {
+	if r.index == 0 {
+		need -= HeaderSize
+	}
+	return need - TagSize
 }
 
 // sealInto seals the next segment into dst, which has room for it, and those
@@ -202,10 +217,7 @@ func (r *PartReader) sealInto(dst []byte) (int, error) {
 		if !ok || need > len(dst)-total {
 			return total, nil
 		}
-		size := need - TagSize
-		if r.index == 0 {
-			size -= HeaderSize
-		}
+		size := r.plainIn(need)
 		if total > 0 && len(r.plain) < size {
 			return total, nil
 		}
@@ -248,9 +260,10 @@ func (r *PartReader) await(size int) error {
 	}
 	have := r.makeRoom()
 	for have < size {
-		n, err := r.readBody(r.ahead[have:min(int64(len(r.ahead)), r.left)])
+		room := r.ahead[have:min(int64(len(r.ahead)), r.left)]
+		n, err := r.readBody(room)
 		have += n
-		r.quick = n >= SegmentSize/2
+		r.quick = n >= max(SegmentSize, len(room))/2
 		if have < size && err != nil {
 			if err == io.EOF {
 				return fmt.Errorf("%w: %d of %d bytes", ErrBodyShort, r.part.Size-r.left+int64(have), r.part.Size)
