@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,7 +68,9 @@ func openBox(ctx context.Context, p plan) (b *box, err error) {
 		"MASTER_KEYS=1:"+strings.Repeat("5a", 32), "DATABASE_URL="+pg.url, "REDIS_URL="+redis.url, "APP_HTTP_ADDR="+addr,
 		"APP_HTTP_METRICS_ADDR="+metrics, "APP_HTTP_PUBLIC_URL="+b.base, "APP_ACCOUNT_QUOTA=1TiB",
 		// What a container of this size would make the program choose by itself.
-		"GOMEMLIMIT="+strconv.Itoa(boxMemory*9/10), "APP_HTTP_MAX_STREAMS=256")
+		"GOMEMLIMIT="+strconv.Itoa(boxMemory*9/10),
+		// Fewer than it would choose, so that the session finds every other one held.
+		"APP_HTTP_MAX_STREAMS="+strconv.Itoa(slowGuests+inFlight))
 	if err := b.seed(ctx, p, env); err != nil {
 		return b, err
 	}
@@ -179,17 +180,7 @@ type state struct {
 // look reads /metrics and /proc.
 func (b *box) look(ctx context.Context) (state, error) {
 	var s state
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.metrics, nil)
-	if err != nil {
-		return s, err
-	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return s, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	values, err := readMetrics(resp.Body)
+	values, err := metricsAt(ctx, b.metrics)
 	if err != nil {
 		return s, err
 	}

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +33,21 @@ func readMetrics(r io.Reader) (map[string]float64, error) {
 		values[name] = v
 	}
 	return values, lines.Err()
+}
+
+// metricsAt asks an address for them, on a connection that it closes.
+func metricsAt(ctx context.Context, address string) (map[string]float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return readMetrics(resp.Body)
 }
 
 // crowd is who is there while something is measured.
@@ -269,33 +283,6 @@ func paced(ctx context.Context, body io.Reader) (total int64, err error) {
 		select {
 		case <-ctx.Done():
 			return total, ctx.Err()
-		case <-tick.C:
-		}
-	}
-}
-
-// probe asks an address five times a second until ctx ends, each time on a new
-// connection, and gives how long the answers took, shortest first.
-func probe(ctx context.Context, address string) (took []time.Duration, err error) {
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		began := time.Now()
-		resp, err := client.Get(address)
-		if err != nil {
-			return took, err
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return took, fmt.Errorf("%s: %s", address, resp.Status)
-		}
-		took = append(took, time.Since(began))
-		select {
-		case <-ctx.Done():
-			slices.Sort(took)
-			return took, nil
 		case <-tick.C:
 		}
 	}

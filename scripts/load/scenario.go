@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -104,62 +104,83 @@ func small(ctx context.Context, p plan, s *server) error {
 	return nil
 }
 
-// benchSlow holds 64 bodies half-way, lets 200 more wait and keeps 1,000
-// connections idle, and asks meanwhile whether anybody is at home.
+// benchSlow holds 64 bodies half-way, which are all streams, lets 200 more wait and
+// keeps 1,000 connections idle, and asks meanwhile for whatever carries no body.
 func benchSlow(ctx context.Context, p plan) error {
-	s, err := start(ctx, p, "slow", "APP_HTTP_MAX_STREAMS=64", "APP_HTTP_STREAM_WAIT=60s")
+	const streams = 64
+	s, err := start(ctx, p, "slow", "APP_HTTP_MAX_STREAMS="+strconv.Itoa(streams), "APP_HTTP_STREAM_WAIT=60s")
 	if err != nil {
 		return err
 	}
-	crowd, err := gather(ctx, s, 64, 200, 1000)
+	crowd, g, err := gather(ctx, s, streams, 200, 1000)
 	if err != nil {
 		return errors.Join(err, s.stop())
 	}
-	worst := time.Duration(0)
-	for range 100 {
-		began := time.Now()
-		resp, err := http.Get(s.base + "/readyz")
-		if err != nil {
-			return err
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("/readyz: %s", resp.Status)
-		}
-		worst = max(worst, time.Since(began))
+	if err := s.untilHeld(ctx, streams, 200); err != nil {
+		return errors.Join(err, s.stop())
+	}
+	probes := startProbes(ctx, looks(s.base, s.slug, g))
+	select {
+	case <-time.After(20 * time.Second): // before one that waits makes another give way
+	case <-ctx.Done():
+	}
+	if err := errors.Join(probes.end()...); err != nil {
+		return err
 	}
 	peak, err := memory(s.cmd.Process.Pid, "VmHWM")
 	if err != nil {
 		return err
 	}
 	figure("peak memory, 64 slow, 200 waiting, 1,000 idle", fmt.Sprintf("%.1f MiB", peak), "128 MiB")
-	figure("slowest of 100 /readyz meanwhile", worst.Round(100*time.Microsecond).String(), "50ms")
+	probes.figures(" meanwhile")
 	for _, c := range crowd {
 		_ = c.Close()
 	}
 	return s.stop()
 }
 
+// untilHeld waits until so many bodies have a stream and so many wait for one.
+func (s *server) untilHeld(ctx context.Context, held, waiting float64) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		values, err := metricsAt(ctx, s.base+"/metrics")
+		if err != nil {
+			return err
+		}
+		if values["lenzeye_streams"] == held && values["lenzeye_streams_waiting"] == waiting {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%v bodies have a stream and %v wait, want %v and %v",
+				values["lenzeye_streams"], values["lenzeye_streams_waiting"], held, waiting)
+		}
+	}
+}
+
 // gather opens the connections of slow guests: the first slow bodies get a
-// stream and stop half-way, the next wait for one, the rest send nothing.
-func gather(ctx context.Context, s *server, slow, waiting, idle int) ([]net.Conn, error) {
-	g, err := newGuest(ctx, s, 1)
-	if err != nil {
-		return nil, err
+// stream and stop half-way, the next wait for one, the rest send nothing. It gives
+// the guest whose parts they are.
+func gather(ctx context.Context, s *server, slow, waiting, idle int) (crowd []net.Conn, g *guest, err error) {
+	if g, err = newGuest(ctx, s, 1); err != nil {
+		return nil, nil, err
 	}
 	address, err := url.Parse(s.base)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	files, err := g.declare(ctx, []string{"slow.bin"}, int64(slow+waiting)*part)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var crowd []net.Conn
 	for i := range slow + waiting + idle {
 		c, err := net.Dial("tcp", address.Host)
 		if err != nil {
-			return crowd, err
+			return crowd, g, err
 		}
 		crowd = append(crowd, c)
 		if i >= slow+waiting {
@@ -168,13 +189,13 @@ func gather(ctx context.Context, s *server, slow, waiting, idle int) ([]net.Conn
 		head := fmt.Sprintf("PUT /api/v1/files/%s/parts/%d HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n",
 			files[0].ID, i+1, address.Host, g.token, part)
 		if _, err := c.Write([]byte(head)); err != nil {
-			return crowd, err
+			return crowd, g, err
 		}
 		if i < slow {
 			if _, err := c.Write(g.data[:part/2]); err != nil {
-				return crowd, err
+				return crowd, g, err
 			}
 		}
 	}
-	return crowd, nil
+	return crowd, g, nil
 }

@@ -10,7 +10,11 @@ import (
 	"time"
 )
 
-const sessionFiles = 2630
+const (
+	sessionFiles = 2630
+	slowGuests   = 64
+	inFlight     = 6 // parts of the session
+)
 
 // benchBox measures the program on a small box: one session of many files with a
 // crowd beside it, then a soak without the crowd.
@@ -42,42 +46,32 @@ func benchBox(ctx context.Context, p plan) error {
 }
 
 // session sends 2,630 files while 64 guests send slowly, 1,000 connections are
-// idle and 8 readers fetch, and asks meanwhile whether anybody is at home.
+// idle and 8 readers fetch, and asks meanwhile for whatever carries no body. The
+// slow guests and the session together hold every stream.
 func (b *box) session(ctx context.Context, p plan) error {
-	c, err := gatherAt(ctx, b, 64, 1000, 8)
+	c, err := gatherAt(ctx, b, slowGuests, 1000, 8)
 	if err != nil {
 		return err
 	}
-	probing, stop := context.WithCancel(ctx)
-	defer stop()
-	var ready, page []time.Duration
-	var readyErr, pageErr error
-	done := make(chan struct{}, 2)
-	go func() { ready, readyErr = probe(probing, b.base+"/readyz"); done <- struct{}{} }()
-	go func() { page, pageErr = probe(probing, b.base+"/u/"+b.slug); done <- struct{}{} }()
+	g, err := newGuest(ctx, b.server, 1)
+	if err != nil {
+		return errors.Join(err, c.leave())
+	}
+	probes := startProbes(ctx, looks(b.base, b.slug, g))
 	began := time.Now()
-	err = b.send(ctx, spread(sessionFiles, int64(p.gib*1024)*mib), 6)
+	err = b.send(ctx, spread(sessionFiles, int64(p.gib*1024)*mib), inFlight)
 	took := time.Since(began)
-	stop()
-	<-done
-	<-done
-	if err := errors.Join(err, readyErr, pageErr, c.leave()); err != nil {
+	if err := errors.Join(append(probes.end(), err, c.leave())...); err != nil {
 		return err
 	}
 	peak, err := memory(b.cmd.Process.Pid, "VmHWM")
 	if err != nil {
 		return err
 	}
-	figure(fmt.Sprintf("%d files, %.1f GiB, 6 parts in flight", sessionFiles, p.gib), took.Round(time.Second).String(), "")
+	figure(fmt.Sprintf("%d files, %.1f GiB, %d parts in flight", sessionFiles, p.gib, inFlight), took.Round(time.Second).String(), "")
 	figure("read meanwhile by 8 readers", fmt.Sprintf("%d MiB", c.read.Load()/mib), "")
 	figure("peak memory with all of them", fmt.Sprintf("%.1f MiB", peak), "128 MiB")
-	for name, took := range map[string][]time.Duration{"/readyz": ready, "upload page": page} {
-		at := func(share float64) time.Duration {
-			return took[int(share*float64(len(took)-1))].Round(100 * time.Microsecond)
-		}
-		figure(fmt.Sprintf("%s, half of %d", name, len(took)), at(0.5).String(), "50ms")
-		figure(name+", 99 of 100; slowest", fmt.Sprintf("%v; %v", at(0.99), at(1)), "")
-	}
+	probes.figures("")
 	return nil
 }
 
