@@ -211,6 +211,12 @@ test("a list that is loaded anew keeps its folders open", () => {
   assert.equal(tree.filled, true);
 });
 
+test("bytes are whole, also those of a rate", () => {
+  const f = figures("en");
+  assert.deepEqual([0, 1, 384.231, 999.4, 999.6, 1049, 999_949, 999_950].map(f.bytes),
+    ["0 bytes", "1 byte", "384 bytes", "999 bytes", "1.0 kB", "1.0 kB", "999.9 kB", "1.0 MB"]);
+});
+
 test("a time of day names its day", () => {
   const f = figures("en");
   const now = new Date(2026, 10, 28, 0, 5);

@@ -25,7 +25,7 @@ const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte", "petabyte
 export function figures(language) {
   const plain = new Intl.NumberFormat(language);
   const unit = (name, options) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short", ...options });
-  const sizes = UNITS.map((name, i) => unit(name, i === 0 ? { unitDisplay: "long" } : { minimumFractionDigits: 1, maximumFractionDigits: 1 }));
+  const sizes = UNITS.map((name, i) => unit(name, i === 0 ? { unitDisplay: "long", maximumFractionDigits: 0 } : { minimumFractionDigits: 1, maximumFractionDigits: 1 }));
   // "en" alone writes days as in America; the catalogue does not.
   const day = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle: "long" });
   const clock = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { timeStyle: "short" });
@@ -36,8 +36,8 @@ export function figures(language) {
     /** Decimal units with one digit, as file managers show them. @param {number} bytes */
     bytes: (bytes) => {
       let step = 0;
-      // A value that would round to 1000.0 of its unit is shown in the next.
-      for (; step < UNITS.length - 1 && bytes >= (step === 0 ? 1000 : 999.95); step++) bytes /= 1000;
+      // A value that would round to 1000 of its unit is shown in the next.
+      for (; step < UNITS.length - 1 && bytes >= (step === 0 ? 999.5 : 999.95); step++) bytes /= 1000;
       return sizes[step].format(bytes);
     },
     /** @param {number} seconds */
