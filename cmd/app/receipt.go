@@ -57,6 +57,27 @@ func (r *sendRun) receipt(ctx context.Context, input *sendInput, done *api.Compl
 	return undigested, nil
 }
 
+// checkReceipt sees before anything is sent that a receipt can stand where it is
+// wanted, as far as that can be seen without a trace.
+func checkReceipt(name string) error {
+	if name == "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(name))
+	if err == nil && !info.IsDir() {
+		err = errors.New("what is around it is no folder")
+	}
+	if err == nil {
+		if info, statErr := os.Stat(name); statErr == nil && info.IsDir() {
+			err = errors.New("it is a folder")
+		}
+	}
+	if err != nil {
+		return userError{fmt.Errorf("--receipt %s: %w", name, reason(err))}
+	}
+	return nil
+}
+
 // createBeside makes a file that takes the place of name when place is called with
 // no error, and goes otherwise. What is no regular file, like a pipe, is written
 // to as it stands.

@@ -92,6 +92,9 @@ func send(ctx context.Context, inv *invocation, f sendFlags, paths []string) err
 	if err != nil {
 		return err
 	}
+	if err := checkReceipt(f.receipt); err != nil {
+		return err
+	}
 	r := &sendRun{inv: inv, flags: f, link: link, pace: client.NewPace(rate), now: time.Now}
 	input, err := r.readInput(ctx, paths)
 	if err != nil {
