@@ -186,11 +186,14 @@ func (r *getRun) wanted(ctx context.Context) (wanted []client.Wanted, err error)
 // matches tells whether a pattern means a file: by its path or name, or by a
 // folder that it lies in. An empty pattern means all.
 func matches(pattern, file string) bool {
+	if pattern == "" {
+		return true
+	}
 	pattern = strings.TrimSuffix(pattern, "/")
-	for at := file; at != "."; at = path.Dir(at) {
+	for at := file; at != "." && at != "/"; at = path.Dir(at) {
 		byPath, _ := path.Match(pattern, at) // the pattern was checked
 		byName, _ := path.Match(pattern, path.Base(at))
-		if pattern == "" || byPath || byName {
+		if byPath || byName {
 			return true
 		}
 	}

@@ -30,6 +30,7 @@ func TestOnlyMeansFilesAndFolders(t *testing.T) {
 		"Card":           nil,
 		"../W":           nil,
 		"/W/Card A":      nil,
+		"/":              nil,
 		"W/Card [AB]/1*": {"W/Card A/1.CR3", "W/Card A/1.jpg", "W/Card B/1.CR3"},
 	} {
 		var got []string
@@ -40,6 +41,16 @@ func TestOnlyMeansFilesAndFolders(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q: %s", pattern, diff)
+		}
+	}
+}
+
+// TestOnlyEnds looks for paths that no honest server has: each look comes to its end.
+func TestOnlyEnds(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"/etc/passwd", "/", "", "..", "../..", "a//b/", "./a"} {
+		if matches("*.CR3", file) {
+			t.Errorf("%q is a photograph", file)
 		}
 	}
 }
