@@ -27,6 +27,7 @@ const (
 const (
 	rolls        = "rolls"
 	looked       = "outages seen and seen to end"
+	asIs         = "calls during an outage answered as what they are"
 	filesSprayed = "files over several processes"
 	tooLate      = "answers later than their limit"
 	unclear      = "answers that do not say what is wrong"

@@ -387,7 +387,7 @@ func (b *book) extras() string {
 	for _, what := range []string{
 		"transfers completed", "transfers ended early", "transfers deleted", "files deleted", "files fetched whole",
 		"bytes fetched whole", "ranges fetched", "fetches resumed", "starts that failed", "walks through the store",
-		rolls, "drains that cut something", filesSprayed, looked, "mails taken", rotations, mastersReplaced,
+		rolls, "drains that cut something", filesSprayed, looked, asIs, "mails taken", rotations, mastersReplaced,
 	} {
 		out = append(out, fmt.Sprintf("%s %d", what, b.counts[what]))
 	}

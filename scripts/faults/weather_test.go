@@ -3,9 +3,8 @@ package faults_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
+	"sync"
 	"time"
 )
 
@@ -95,25 +94,31 @@ func (r *run) outages() []outage {
 const noticeLimit = 15 * time.Second
 
 // blackouts takes one part after another away until ctx ends, and holds every
-// serving process to saying which.
+// serving process to saying which, on /readyz and to whoever needs that part.
 func (r *run) blackouts(ctx context.Context, random *rand.Rand) error {
 	all := r.outages()
 	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	for n := 0; rest(ctx, r.plan.blackoutPause/2+rand.N(r.plan.blackoutPause)); n++ {
-		if err := r.blackout(ctx, all[n%len(all)]); err != nil {
+		if err := r.blackout(ctx, random, all[n%len(all)]); err != nil {
 			return fmt.Errorf("outage of the %s: %w", all[n%len(all)].part, err)
 		}
 	}
 	return nil
 }
 
-func (r *run) blackout(ctx context.Context, o outage) error {
+func (r *run) blackout(ctx context.Context, random *rand.Rand, o outage) error {
 	r.fleet.quiet.Lock()
 	defer r.fleet.quiet.Unlock()
 	steady().RLock() // PostgreSQL stays up, so that it is this outage that is seen
 	defer steady().RUnlock()
 	ctx = context.WithoutCancel(ctx)
 	up := r.fleet.serving(ctx)
+	s, err := r.prepare(ctx, random)
+	if err != nil {
+		return err
+	}
+	defer s.c.http.CloseIdleConnections()
+	e := r.errand(o.part, s)
 	end, err := o.begin()
 	if err != nil {
 		return err
@@ -124,17 +129,19 @@ func (r *run) blackout(ctx context.Context, o outage) error {
 			part, ok := got.Parts[o.part]
 			return ok && !part.OK
 		})
-		if o.part == "database" {
-			r.asks(ctx, m)
-		}
 	}
+	var errands sync.WaitGroup
+	for _, m := range up {
+		errands.Go(func() { r.runs(ctx, e, m, o.part+" "+o.how) })
+	}
+	errands.Wait()
 	if err := end(); err != nil {
 		return err
 	}
 	for _, m := range up {
 		m.awaits(ctx, r.book, unhealed, o.part+" "+o.how, func(got readiness) bool { return got.Parts[o.part].OK })
 	}
-	return nil
+	return s.end(ctx, r.token)
 }
 
 // serving are the processes that serve, once all of them take part, or those
@@ -174,28 +181,4 @@ func (m *member) awaits(ctx context.Context, b *book, line, what string, says fu
 		last = got
 	}
 	b.wrong(line, 1, "%s: %s says %+v", what, m.addr, last)
-}
-
-// asks makes a call that needs the database, which is silent: it must be answered
-// in time, and as what it is.
-func (r *run) asks(ctx context.Context, m *member) {
-	ctx, cancel := context.WithTimeout(ctx, answerLimit)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.addr+"/api/v1/links", nil)
-	if err != nil {
-		r.book.wrong(tooLate, 1, "%v", err)
-		return
-	}
-	req.Header.Set("Authorization", "Bearer "+r.token)
-	began := time.Now()
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		r.book.wrong(tooLate, 1, "a call without a database: %v after %v", err, time.Since(began).Round(time.Millisecond))
-		return
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
-		r.book.wrong(unclear, 1, "a call without a database is answered %d %s %v", resp.StatusCode, text, err)
-	}
 }
