@@ -20,7 +20,7 @@ func TestPartsShareBuffers(t *testing.T) {
 		wg.Go(func() {
 			for round := range 8 {
 				body, step := io.Reader(bytes.NewReader(pattern(0, size))), []int{1000, SegmentSize, bufferSize, 1 << 20}[round%4]
-				broken := round%3 == 2
+				broken := round%3 != 1
 				if broken {
 					body = io.LimitReader(body, size-1)
 				}
@@ -31,7 +31,7 @@ func TestPartsShareBuffers(t *testing.T) {
 				if worker%2 == 0 {
 					_, err = r.WriteTo(&got)
 				} else {
-					_, err = io.CopyBuffer(&got, struct{ io.Reader }{r}, make([]byte, step))
+					_, err = io.CopyBuffer(struct{ io.Writer }{&got}, struct{ io.Reader }{r}, make([]byte, step))
 				}
 				if (err != nil) != broken || !bytes.HasPrefix(want, got.Bytes()) || !broken && got.Len() != len(want) {
 					t.Errorf("worker %d, round %d: %d of %d bytes, error %v", worker, round, got.Len(), len(want), err)

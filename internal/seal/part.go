@@ -98,6 +98,7 @@ func (r *PartReader) Read(p []byte) (int, error) {
 			return n, err
 		}
 		if err := r.fill(need); err != nil {
+			r.giveBack()
 			return 0, err
 		}
 	}
