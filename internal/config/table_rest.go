@@ -109,7 +109,7 @@ func (c *Config) upkeepKeys() []key {
 	return []key{
 		{
 			name: "sweep.every", def: "1m", bind: duration(&c.Sweep.Every, shortest, day),
-			doc: "How often rows that wait are looked for.",
+			doc: "How often rows that wait are looked for, and memory is given back when nothing is in flight.",
 		},
 		{
 			name: "sweep.grace", def: "24h", bind: duration(&c.Sweep.Grace, 0, longest),
