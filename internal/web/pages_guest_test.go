@@ -128,7 +128,7 @@ func TestStoredHandlesGoOn(t *testing.T) {
 	b.eval(`document.querySelector("#drop input[webkitdirectory]").click()`)
 	b.reads("#chosen", "2 files")
 	b.send()
-	b.holds(`parseFloat(document.getElementById("fact-sent").textContent) > 20`)
+	b.holds(`parseFloat(document.getElementById("fact-sent").textContent) > 15`) // the short last part may be among the first
 	b.do(chromedp.Reload())
 	release()
 	b.reads("#drop-text", "This browser still knows your files")
