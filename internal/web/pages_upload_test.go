@@ -7,11 +7,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/lenzeye/lenzeye/internal/blob"
 
 	"github.com/lenzeye/lenzeye/internal/transfer"
 )
@@ -92,6 +96,50 @@ func TestChangedFilesAreNeverJoined(t *testing.T) {
 	b.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll("#notices button")].find((b) => b.textContent === "Send the new version").click()`))
 	b.see("#done")
 	wantSame(t, e.arrived(), map[string][]byte{"film.mov": changed, "still.jpg": []byte("a newer version")})
+}
+
+// TestFileWrittenToWhileItIsSent proves that the page notices by its date, or by its
+// bytes, that a file was another when its last parts left than when the first did.
+func TestFileWrittenToWhileItIsSent(t *testing.T) {
+	t.Parallel()
+	for name, date := range map[string]time.Time{"another date": time.Now(), "the same date, of just now": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t, nil)
+			old, changed := pattern(55<<20), bytes.Repeat([]byte("other "), 55<<20/6+1)[:55<<20]
+			path := fill(t, t.TempDir(), []string{"film.mov"}, func(string) []byte { return old })[0]
+			was := time.Now().Add(-time.Hour)
+			if date.IsZero() { // nothing but its bytes can tell
+				was = time.Now().Add(time.Hour)
+				date = was
+			}
+			e.must(os.Chtimes(path, was, was))
+			var begun atomic.Int32
+			gate := make(chan struct{})
+			e.fault.set(func(op blob.Op, when blob.When) error {
+				if op == blob.OpPutPart && when == blob.Before && begun.Add(1) > 1 {
+					<-gate
+				}
+				return nil
+			})
+			b := e.openTab("en")
+			b.open("/u/wedding")
+			b.choose(path)
+			b.send()
+			b.holds(`document.getElementById("progress").value > 0`)
+			e.must(os.WriteFile(path, changed, 0o644))
+			e.must(os.Chtimes(path, date, date))
+			close(gate)
+			if !date.Equal(was) { // what arrived was thrown away, and the browser gives no more of this file
+				b.excuse("net::ERR_")
+				b.excuse("409 (Conflict)")
+				b.reads("#notices", "could not be read")
+				b.choose(path)
+			}
+			b.see("#done")
+			wantSame(t, e.arrived(), map[string][]byte{"film.mov": changed})
+		})
+	}
 }
 
 func TestUnreadableFilesAreNamedAndTheRestGoesOn(t *testing.T) {

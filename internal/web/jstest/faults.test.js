@@ -257,12 +257,67 @@ test("bytes that change while they are sent, under equal size and date, are not 
   assert.deepEqual(sender.summary().changed.map((item) => item.path), ["film.mov"]);
 });
 
+test("a file whose date held is not read again; one that is fresh, slow, begun earlier or of another date is", async () => {
+  const began = DAY + 3_600_000;
+  /** Sends a film, and tells how many of them were read once more. */
+  const readAgain = async ({ age = 60_000, takes = 1000, date = "held", parts = 2, kept = new Map(), server = new TinyServer() } = {}) => {
+    const film = file("film.mov", "f".repeat(parts * PART), began - age);
+    const slice = film.file.slice.bind(film.file);
+    film.file.slice = (from, to) => {
+      const part = slice(from, to);
+      if (to === 1) part.arrayBuffer = () => (date === "held" ? slice(0, 1).arrayBuffer() : Promise.reject(new DOMException("", "NotReadableError")));
+      return part;
+    };
+    let reads = 0, at = began;
+    const counting = { of: (...piece) => {
+      reads++;
+      return checksums.of(...piece);
+    } };
+    const page = open(server, kept, { datesHold: true, now: () => at, checksums: counting });
+    page.recall();
+    server.fault = (name) => {
+      if (name.startsWith("PUT")) at += takes;
+    };
+    await page.sender.add([film]);
+    await page.sender.start(details);
+    assert.equal(await page.reach("done", "stuck", "ended"), "done");
+    return reads;
+  };
+  assert.equal(await readAgain(), 0);
+  assert.equal(await readAgain({ age: 3000 }), 2);
+  assert.equal(await readAgain({ age: -3_600_000 }), 2, "a clock that is ahead");
+  assert.equal(await readAgain({ takes: 40_000 }), 2);
+  assert.equal(await readAgain({ date: "other" }), 2);
+  const server = new TinyServer(), kept = new Map();
+  await interrupted(server, kept, "f".repeat(8 * PART), []);
+  assert.ok(await readAgain({ age: 3_600_000, parts: 8, server, kept }) >= 8);
+});
+
 test("a card that is taken out after all has arrived changes nothing", async () => {
   const server = new TinyServer();
   const film = file("film.mov", "a".repeat(80));
   const reads = checksums.of;
-  const { sender } = await send(server, [film], { checksums: { of: (blob, from, to) => (to - from > 1 ? Promise.reject(new Unreadable()) : reads(blob, from, to)) } });
+  const { sender } = await send(server, [film], { checksums: { of: (blob, from, to) => (to - from > 1 ? Promise.reject(new Unreadable("NotFoundError")) : reads(blob, from, to)) } });
   assert.equal(sender.phase, "done");
+});
+
+test("a file that has another date when all has arrived is not kept, and offered again", async () => {
+  const server = new TinyServer();
+  const film = file("film.mov", "a".repeat(80));
+  const slice = film.file.slice.bind(film.file);
+  let written = false;
+  film.file.slice = (from, to) => (written ? { arrayBuffer: unreadable, stream: unreadable } : slice(from, to));
+  const unreadable = () => { throw new DOMException("", "NotReadableError"); };
+  server.fault = (name) => {
+    written ||= name.endsWith("/parts/8");
+  };
+  const { sender, reach } = await send(server, [film, file("a.jpg", "a")]);
+  assert.equal(sender.phase, "stuck");
+  assert.deepEqual(sender.failed().map(({ path, reason }) => [path, reason]), [["film.mov", "unreadable"]]);
+  assert.deepEqual(server.files().find(({ path }) => path === "film.mov").parts.size, 0);
+  await sender.add([file("film.mov", "b".repeat(80), DAY + 1000)]);
+  assert.equal(await reach("done", "stuck", "ended"), "done");
+  assert.equal(server.content("film.mov"), "b".repeat(80));
 });
 
 test("a part that waits for its next try leaves its place to others, and trouble everywhere begins nothing new", async () => {

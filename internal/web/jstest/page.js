@@ -26,7 +26,7 @@ export const checksums = {
     try {
       return await crcOfBlob(blob, from, to);
     } catch (error) {
-      throw new Unreadable(String(error));
+      throw new Unreadable(error.name);
     }
   },
 };

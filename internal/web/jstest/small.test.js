@@ -43,7 +43,7 @@ test("crc32 agrees with the textbook form at every length and cut", () => {
   }
 });
 
-test("crcOfBlob reads a piece slice by slice and notices a file that became shorter", async () => {
+test("crcOfBlob reads a piece of a file and notices a file that became shorter", async () => {
   const data = Uint8Array.from({ length: 3 << 20 }, (_, i) => (i * 31) & 255);
   const blob = new Blob([data]);
   assert.equal(await crcOfBlob(blob), crcText(crc32(data)));

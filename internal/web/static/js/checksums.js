@@ -2,7 +2,12 @@
 import { crcOfBlob } from "./crc32.js";
 
 /** Says that a file could not be read: it is gone, or changed since it was chosen. */
-export class Unreadable extends Error {}
+export class Unreadable extends Error {
+  /** Whether there is no file any more, so that it cannot have changed. */
+  get gone() {
+    return this.message === "NotFoundError";
+  }
+}
 
 /**
  * Computes checksums in a worker. It starts with the page: later, after a new
@@ -60,6 +65,6 @@ async function here(blob, from, to) {
   try {
     return await crcOfBlob(blob, from, to);
   } catch (error) {
-    throw new Unreadable(String(error));
+    throw new Unreadable(error.name);
   }
 }

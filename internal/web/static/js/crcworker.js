@@ -6,6 +6,6 @@ self.addEventListener("message", async ({ data }) => {
   try {
     self.postMessage({ id: data.id, crc: await crcOfBlob(data.blob, data.from, data.to) });
   } catch (error) {
-    self.postMessage({ id: data.id, error: String(error && error.name) });
+    self.postMessage({ id: data.id, error: error.name });
   }
 });

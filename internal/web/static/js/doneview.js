@@ -20,7 +20,7 @@ export class DoneView {
     this.#sender = sender;
     this.#page = page;
     this.#notices = new Notices($("done-notices"), page.boot.icons, page.t);
-    this.#list = new WindowList($("receipt-list"), () => copyTemplate("receipt-row"), (row, line) => this.#fill(row, line));
+    this.#list = new WindowList($("receipt-list"), () => copyTemplate("receipt-row"), (row, line) => this.#fill(row, line), true);
     $("print").addEventListener("click", () => this.#print(false));
     $("print-list").addEventListener("click", () => this.#print(true));
     $("save-csv").addEventListener("click", async () => save(this.#name("csv"), "text/csv", csv(await this.#read())));

@@ -38,7 +38,7 @@ export class FileRows {
    */
   constructor(list, words) {
     this.#words = words;
-    this.#list = new WindowList(list, () => this.#make(), (row, item) => this.#fill(row, item));
+    this.#list = new WindowList(list, () => this.#make(), (row, item) => this.#fill(row, item), true);
   }
 
   /** @param {Item[]} items */

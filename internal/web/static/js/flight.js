@@ -41,6 +41,7 @@ function missing(error) {
  * @property {{of: (blob: Blob, from: number, to: number) => Promise<string>}} checksums
  * @property {{putPart: typeof import("./api.js").putPart}} wire
  * @property {() => number} now
+ * @property {boolean} datesHold see pin.js
  * @property {(method: string, path: string, json?: any) => Promise<any>} call tried until it is answered
  * @property {() => void} changed
  * @property {() => void} settle to be called whenever something came to rest
@@ -259,6 +260,8 @@ export class Flight {
   #enqueue(item, file) {
     item.parts = new Parts(file.part_count, file.received);
     item.acknowledged = receivedBytes(file);
+    item.begun = file.received.length > 0;
+    item.pin = null;
     if (item.size === 0) return this.#finish(item);
     if (item.parts.left === 0) return this.#askProof(item);
     item.state = "going";
@@ -305,13 +308,14 @@ export class Flight {
   async #prove(item) {
     if (item.state !== "proving") return;
     try {
-      const same = await stillSame(item, this.#pages(item), this.#host.checksums);
+      const same = await item.pin?.holds(this.#host.now()) || await stillSame(item, this.#pages(item), this.#host.checksums);
       if (item.state !== "proving") return;
       if (same) this.#finish(item);
       else await this.renew(item);
     } catch (error) {
-      // All of it has arrived as one version: reading fails once a file has another date.
-      if (error instanceof Unreadable) this.#finish(item);
+      // From a card that was taken out it came as it was; with another date it may be a mix.
+      if (error instanceof Unreadable && error.gone) this.#finish(item);
+      else if (error instanceof Unreadable) await this.renew(item);
       else if (final(error)) this.#host.end(error);
       else if (missing(error)) await this.renew(item);
       else this.fail(item, error.code, error.body);

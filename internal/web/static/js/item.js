@@ -38,6 +38,10 @@ export class Item {
   renewals = 0;
   /** Whether an earlier sending of the same name had other bytes. */
   changed = false;
+  /** Whether the server had some of it before this page sent the first part. */
+  begun = false;
+  /** @type {import("./pin.js").Pin | null} its date when the first part left, where all were sent since */
+  pin = null;
   /** @type {Set<Piece>} */
   pieces = new Set();
   /** @type {Map<number, number>} how often parts failed since they last succeeded */
@@ -77,7 +81,7 @@ export class Item {
   /** Back to the start, to be declared again. */
   reset() {
     this.formerId = this.id ?? this.formerId;
-    Object.assign(this, { state: "new", reason: null, refusal: null, id: null, parts: null, acknowledged: 0, whole: false });
+    Object.assign(this, { state: "new", reason: null, refusal: null, id: null, parts: null, acknowledged: 0, whole: false, pin: null });
     this.tries.clear();
     this.receipts.clear();
   }

@@ -4,6 +4,7 @@ import { NoAnswer, Problem } from "./api.js";
 import { Unreadable } from "./checksums.js";
 import { Meter } from "./meter.js";
 import { pause } from "./patience.js";
+import { Pin } from "./pin.js";
 import { Queue } from "./queue.js";
 import { Scheduler } from "./scheduler.js";
 
@@ -109,6 +110,7 @@ export class PartLine {
     if (taken === null) return null;
     const { job, number, large } = taken;
     const [from, to] = job.range(number);
+    if (this.#host.datesHold && !job.begun) job.pin ??= new Pin(job.file, this.#host.now());
     return { job, number, large, parts: job.parts, size: to - from, moved: 0, movedAt: this.#host.now(), again: 0, why: "" };
   }
 

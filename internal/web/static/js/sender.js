@@ -27,6 +27,7 @@ const GONE = new Set(["unauthenticated", "not_found", "transfer_expired", "trans
  * @property {number | null} [maxFile] what the link takes as one file, in bytes
  * @property {number} [limit] parts in flight
  * @property {() => number} [now]
+ * @property {boolean} [datesHold] whether a file's date tells that it was not written to
  */
 
 export class Sender {
@@ -62,7 +63,7 @@ export class Sender {
   #reviving = new AbortController();
 
   /** @param {Options} options */
-  constructor({ path, store, wire, checksums, patience, changed, maxFile = null, limit = 5, now = Date.now }) {
+  constructor({ path, store, wire, checksums, patience, changed, maxFile = null, limit = 5, now = Date.now, datesHold = false }) {
     this.path = path;
     this.store = store;
     this.wire = wire;
@@ -71,6 +72,7 @@ export class Sender {
     this.changed = changed;
     this.maxFile = maxFile;
     this.now = now;
+    this.datesHold = datesHold;
     this.#limit = limit;
     this.#anew();
   }

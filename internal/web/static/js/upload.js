@@ -7,6 +7,7 @@ import { $, Painter, readBoot, say, wireCopying } from "./dom.js";
 import { Handles, permitted } from "./handles.js";
 import { Patience } from "./patience.js";
 import { wirePicking } from "./picking.js";
+import { datesHold } from "./pin.js";
 import { Teller, Watcher } from "./relay.js";
 import { Sender } from "./sender.js";
 import { Store, readFragment } from "./store.js";
@@ -27,7 +28,7 @@ const painter = new Painter(() => paint());
 const thrift = new Thrift(painter.ask);
 export const sender = new Sender({
   path: boot.slug ? `/u/${encodeURIComponent(boot.slug)}/transfers` : "/transfers", store, wire, checksums: new Checksums(), patience: new Patience(), changed: painter.ask,
-  maxFile: boot.max_file_bytes ?? null, limit: thrift.limit,
+  maxFile: boot.max_file_bytes ?? null, limit: thrift.limit, datesHold,
 });
 const teller = new Teller(tabs, sender);
 const around = { t, figures: figures(boot.language), studio: boot.studio, thrift, get online() { return navigator.onLine; } };

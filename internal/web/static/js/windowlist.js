@@ -1,4 +1,5 @@
 // A list of any length of which only the rows in sight exist.
+import { setAttribute } from "./dom.js";
 
 /** Rows kept beyond each edge of the window. */
 const MARGIN = 8;
@@ -13,6 +14,7 @@ const TALLEST = 16_000_000;
 export class WindowList {
   #list;
   #make;
+  #alike;
   #fill;
   #sizer = document.createElement("li");
   /** @type {T[]} */
@@ -25,9 +27,12 @@ export class WindowList {
    * @param {HTMLElement} list with a height of its own
    * @param {(entry: T) => HTMLElement} make an empty row
    * @param {(row: HTMLElement, entry: T) => void} fill
+   * @param {boolean} [alike] whether a row that goes out of sight may serve any entry that comes: making
+   *   rows is dear where dozens come a second
    */
-  constructor(list, make, fill) {
+  constructor(list, make, fill, alike = false) {
     this.#list = list;
+    this.#alike = alike;
     this.#make = make;
     this.#fill = fill;
     this.#sizer.className = "sizer";
@@ -68,13 +73,15 @@ export class WindowList {
     for (let i = first; i < last; i++) wanted.set(this.#entries[i], i);
     const focused = this.#focused();
     if (focused && !wanted.has(focused)) this.#keepFocus(focused, wanted, first);
+    const spare = [];
     for (const [entry, row] of this.#rows) {
       if (wanted.has(entry)) continue;
-      row.remove();
+      spare.push(row);
       this.#rows.delete(entry);
     }
     const shift = this.#list.scrollTop - top;
-    for (const [entry, i] of wanted) this.#place(entry, i, shift);
+    for (const [entry, i] of wanted) this.#place(entry, i, shift, spare);
+    for (const row of spare) row.remove();
     this.#order([...wanted.keys()], focused);
   }
 
@@ -99,17 +106,18 @@ export class WindowList {
     return undefined;
   }
 
-  #place(entry, i, shift) {
+  #place(entry, i, shift, spare) {
     let row = this.#rows.get(entry);
     if (!row) {
-      row = this.#make(entry);
+      row = (this.#alike && spare.pop()) || this.#make(entry);
       this.#rows.set(entry, row);
     }
     this.#fill(row, entry);
-    row.style.transform = `translateY(${i * this.#height + shift}px)`;
+    const place = `translateY(${i * this.#height + shift}px)`;
+    if (row.style.transform !== place) row.style.transform = place;
     row.classList.toggle("last", i === this.#entries.length - 1);
-    row.setAttribute("aria-setsize", String(this.#entries.length));
-    row.setAttribute("aria-posinset", String(i + 1));
+    setAttribute(row, "aria-setsize", this.#entries.length);
+    setAttribute(row, "aria-posinset", i + 1);
   }
 
   /** Puts the rows in order from the last. The one with the focus would lose it by being moved: the others go around it. */
