@@ -274,7 +274,7 @@ test("a file whose date held is not read again; one that is fresh, slow, begun e
       return checksums.of(...piece);
     } };
     const page = open(server, kept, { datesHold: true, now: () => at, checksums: counting });
-    page.recall();
+    await page.recall();
     server.fault = (name) => {
       if (name.startsWith("PUT")) at += takes;
     };
