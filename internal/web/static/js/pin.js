@@ -1,5 +1,5 @@
-// A file's date, held while the file is sent: the cheap way to know that it was not
-// written to meanwhile.
+// A file's date, looked at while the file is sent: the cheap way to know that it was
+// not written to meanwhile.
 
 /** A file that takes longer than this is read once more, in milliseconds: somebody may edit it and keep its date. */
 const LONG = 60_000;
@@ -7,23 +7,21 @@ const LONG = 60_000;
 const FRESH = 5_000;
 
 /**
- * Whether a slice keeps the date that its file has, and cannot be read once the
- * file has another. Chromium does so; of the others it is not known for every way
- * in which a file is chosen.
+ * Whether a File keeps the date that it had when it was first asked for, and cannot
+ * be read, nor sent, once it has another. Chromium does so; of the others it is not
+ * known for every way in which a file is chosen.
  */
 export const datesHold = "userAgentData" in (globalThis.navigator ?? {});
 
-/** The date of a file at one moment. */
+/** The moment when a file's first part left. */
 export class Pin {
-  #slice;
+  #file;
   #at;
-  #modified;
 
-  /** @param {File} file @param {number} now in milliseconds */
+  /** @param {File} file whose date was asked for @param {number} now in milliseconds */
   constructor(file, now) {
-    this.#slice = file.slice(0, 1);
+    this.#file = file;
     this.#at = now;
-    this.#modified = file.lastModified;
   }
 
   /**
@@ -32,9 +30,9 @@ export class Pin {
    *   when it is not, or only its bytes can tell
    */
   async holds(now) {
-    if (now - this.#at > LONG || this.#modified > this.#at - FRESH) return false;
+    if (now - this.#at > LONG || this.#file.lastModified > this.#at - FRESH) return false;
     try {
-      return (await this.#slice.arrayBuffer()).byteLength === this.#slice.size;
+      return (await this.#file.slice(0, 1).arrayBuffer()).byteLength === 1;
     } catch {
       return false;
     }
