@@ -18,6 +18,7 @@ import (
 
 var (
 	flagBrowser = flag.Bool("browser", false, "a folder of 2,630 files, --gb in all, and one file of --film GB, through the page in Chromium")
+	flagLine    = flag.Float64("line", 125, "with --browser: MB a second that pass between guests and program while page and command are compared, 0 for any number")
 	flagFilm    = flag.Float64("film", 5, "with --browser: GB of the one file beside the folder")
 )
 
@@ -124,8 +125,19 @@ func (b *guestPage) tellNow(format string, values ...any) {
 	b.t.Log(strings.TrimSpace(line))
 }
 
+// narrow makes the line as wide as --line says, so that page and command are compared
+// on a line such as people have, and not by what else shares the processor with them.
+func (b *guestPage) narrow() (widen func()) {
+	if *flagBrowser {
+		b.meter.narrow(*flagLine * 1e6)
+	}
+	return func() { b.meter.narrow(0) }
+}
+
 // byCommand sends all by the command, and forgets it.
 func (b *guestPage) byCommand(ctx context.Context) (time.Duration, error) {
+	widen := b.narrow()
+	defer widen()
 	began := time.Now()
 	cmd := b.command(b.app.bin, "send", b.folder, b.film, "--to", "http://"+b.meter.near()+"/u/"+b.slug, "--from", "anna@example.com", "--json")
 	if out, err := cmd.Output(); err != nil {
@@ -142,6 +154,8 @@ func (b *guestPage) inPeace(ctx context.Context) (time.Duration, error) {
 	if err := b.choose(ctx); err != nil {
 		return 0, err
 	}
+	widen := b.narrow()
+	defer widen()
 	began := time.Now()
 	if err := b.press(); err != nil {
 		return 0, err
@@ -160,6 +174,7 @@ func (b *guestPage) inPeace(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	took := time.Since(began)
+	widen()
 	spent, err := b.browser.metrics(b.browser.ctx)
 	if err != nil {
 		return 0, err

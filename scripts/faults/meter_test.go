@@ -1,11 +1,13 @@
 package faults_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // meter passes connections on and counts their bytes, both ways, so that blows
@@ -18,6 +20,8 @@ type meter struct {
 	n     int64
 	next  int64         // count at which reached is told, 0 for none
 	reach chan struct{} // of one
+	rate  float64       // bytes a second that pass at most, both ways together, 0 for any number
+	free  time.Time     // when the line is free again
 	open  map[net.Conn]bool
 }
 
@@ -87,6 +91,7 @@ type counting struct {
 }
 
 func (c counting) Write(p []byte) (int, error) {
+	rest(context.Background(), c.m.turn(len(p)))
 	n, err := c.w.Write(p)
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
@@ -99,6 +104,28 @@ func (c counting) Write(p []byte) (int, error) {
 		err = errors.New("cut")
 	}
 	return n, err
+}
+
+// narrow lets so many bytes a second pass from now on, 0 for any number.
+func (m *meter) narrow(rate float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rate = rate
+}
+
+// turn is how long n more bytes have to wait.
+func (m *meter) turn(n int) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	if m.rate == 0 {
+		return 0
+	}
+	if m.free.Before(now) {
+		m.free = now
+	}
+	m.free = m.free.Add(time.Duration(float64(n) / m.rate * float64(time.Second)))
+	return m.free.Sub(now)
 }
 
 func (m *meter) count() int64 {
