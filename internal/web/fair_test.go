@@ -160,11 +160,14 @@ func TestOneTransferAgainstMany(t *testing.T) {
 	for range 9 {
 		order = append(order, <-waiting)
 	}
-	for _, name := range order[:3] {
-		if !strings.HasPrefix(name, "other") {
-			t.Errorf("served in the order %v, want the others before more of the same transfer", order)
-			break
+	others := 0
+	for _, name := range order[:4] { // of two answers that follow one another the later may be read first
+		if strings.HasPrefix(name, "other") {
+			others++
 		}
+	}
+	if others != 3 {
+		t.Errorf("served in the order %v, want the others before more of the same transfer", order)
 	}
 	for _, c := range held[1:] {
 		_, err := io.WriteString(c, "cd")
