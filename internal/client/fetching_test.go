@@ -96,6 +96,15 @@ func TestWhatIsThere(t *testing.T) {
 			t.Errorf("%s: the bytes differ", name)
 		}
 	}
+	out := newFolder(t) // an earlier run ended between the file's name and the end of its note
+	out.write("big.mov", in.read("big.mov"))
+	out.write("big.mov.part.json", []byte(note("16777217", "[[0,2]]")))
+	if failed := e.fetchAll(s, out); len(failed) > 0 {
+		t.Error(failed)
+	}
+	if names, err := filepath.Glob(filepath.Join(out.dir, "*")); len(names) != 1 {
+		t.Errorf("left in the folder: %v %v", names, err)
+	}
 	for name, body := range map[string]string{"other size": "mine", "other bytes": full} {
 		out := newFolder(t)
 		out.write("big.mov", []byte(body))

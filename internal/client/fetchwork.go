@@ -52,10 +52,26 @@ func (w *fetchWork) begin(ctx context.Context, dir *os.Root) error {
 	}
 	w.begun = true
 	w.whole, w.err = w.isThere(ctx, dir)
-	if w.err == nil && !w.whole {
+	switch {
+	case w.err == nil && w.whole:
+		w.err = w.tidy(dir)
+	case w.err == nil:
 		w.err = w.openPart(dir)
 	}
 	return w.err
+}
+
+// tidy removes what an earlier run noted of a file that is whole: it may have ended
+// between giving it its name and this.
+func (w *fetchWork) tidy(dir *os.Root) error {
+	before, err := readArrived(dir, w.part+".json")
+	if err != nil || !w.continues(before) {
+		return nil // somebody else's
+	}
+	if err := remove(dir, w.part+".json"); err != nil {
+		return &LocalError{err}
+	}
+	return nil
 }
 
 // isThere tells whether the file is in the folder already, whole.
