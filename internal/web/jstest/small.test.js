@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readCode, tidyCode } from "../static/js/codes.js";
 import { crc32, crcOfBlob, crcText } from "../static/js/crc32.js";
+import { percentOf } from "../static/js/filerows.js";
 import { FileTree } from "../static/js/filetree.js";
 import { Meter } from "../static/js/meter.js";
 import { FreeNames, pathAllowed, pathKey, splitName, splitPath } from "../static/js/names.js";
@@ -224,4 +225,14 @@ test("a time of day names its day", () => {
   assert.equal(f.moment(new Date(2026, 10, 27, 23, 59), now), "yesterday, 23:59");
   assert.equal(f.moment(new Date(2026, 10, 26, 9, 30), now), "26 November 2026, 09:30");
   assert.equal(f.moment(new Date(2026, 10, 29, 9, 30), now), "29 November 2026, 09:30");
+});
+
+test("a row says 100 % when all is acknowledged, not when all has left", () => {
+  const row = (size, acknowledged, ...moved) => percentOf({ size, acknowledged, pieces: new Set(moved.map((bytes) => /** @type {any} */ ({ moved: bytes }))) });
+  assert.equal(row(1000, 0, 1000), 99);
+  assert.equal(row(1000, 400, 590), 99);
+  assert.equal(row(1000, 400, 700), 99);
+  assert.equal(row(1000, 400, 100), 50);
+  assert.equal(row(1000, 1000), 100);
+  assert.equal(row(0, 0), 0);
 });

@@ -70,22 +70,15 @@ export class FileRows {
     setAttribute(text.lastElementChild, "class", `small cut ${TONES[shown] && shown !== "sent" ? TONES[shown] : "soft"}`);
     setText(side.firstElementChild, figures.bytes(item.size));
     setAttribute(side.lastElementChild, "aria-label", t("send.remove", { name }));
-    const percent = item.size > 0 ? Math.floor(100 * this.#progress(item) / item.size) : 0;
+    const percent = percentOf(item);
     setShown(bar, shown === "sending" || shown === "retrying");
     if (bar.value !== percent) bar.value = percent;
     setAttribute(bar, "aria-label", name);
   }
 
-  /** Of a file in flight the row also counts what is on its way; the page's own figure does not. */
-  #progress(item) {
-    let bytes = item.acknowledged;
-    for (const piece of item.pieces) bytes += piece.moved;
-    return Math.min(bytes, item.size);
-  }
-
   #state(item, shown, held) {
     const { t, figures } = this.#words;
-    const percent = figures.number(item.size > 0 ? Math.floor(100 * this.#progress(item) / item.size) : 0);
+    const percent = figures.number(percentOf(item));
     switch (shown) {
       case "sending": return held ? t("send.row.held", { percent }) : this.#moving(item, percent);
       case "retrying": return held ? t("send.row.held", { percent }) : this.#again(item);
@@ -99,7 +92,7 @@ export class FileRows {
   #moving(item, percent) {
     const { t, figures } = this.#words;
     if (item.parts.count <= 1) return t("send.row.percent", { percent });
-    return t("send.of", { part: figures.bytes(this.#progress(item)), whole: figures.bytes(item.size) });
+    return t("send.of", { part: figures.bytes(progressOf(item)), whole: figures.bytes(item.size) });
   }
 
   #again(item) {
@@ -107,6 +100,19 @@ export class FileRows {
     const next = [...item.pieces].reduce((a, b) => (a.again < b.again ? a : b));
     return t("send.row.again", { why: why(next.why, t), time: figures.duration((next.again - Date.now()) / 1000) });
   }
+}
+
+/** Of a file in flight the row also counts what is on its way; the page's own figure does not. @param {Pick<Item, "size" | "acknowledged" | "pieces">} item */
+function progressOf(item) {
+  let bytes = item.acknowledged;
+  for (const piece of item.pieces) bytes += piece.moved;
+  return Math.min(bytes, item.size);
+}
+
+/** How much of a file the row shows: never all of it before all is acknowledged. @param {Pick<Item, "size" | "acknowledged" | "pieces">} item */
+export function percentOf(item) {
+  if (item.size === 0) return 0;
+  return Math.min(Math.floor(100 * progressOf(item) / item.size), item.acknowledged < item.size ? 99 : 100);
 }
 
 /** Why something is tried again, in a few words. @param {string} code @param {(key: string) => string} t */
