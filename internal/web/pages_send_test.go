@@ -25,6 +25,7 @@ func TestStudioSendsItself(t *testing.T) {
 	b.look("send")
 	b.choose(paths...)
 	b.write("#own-title", "Anna & Jonas, finished pictures")
+	b.write("#message", "For the album, not for print")
 	b.look("send-ready")
 	release := e.hold(1)
 	b.click("#send")
@@ -55,6 +56,7 @@ func TestStudioSendsItself(t *testing.T) {
 
 	b.click("#done-transfer")
 	b.reads("h1", "Anna & Jonas, finished pictures")
+	b.reads("main", "For the album, not for print")
 	b.click("#share-make")
 	b.see("#made")
 	b.click("#made-done")

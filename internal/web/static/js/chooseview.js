@@ -103,7 +103,7 @@ export class ChooseView {
     if (kept) return {};
     const { t } = this.#page;
     const value = (id) => $(id)?.value.trim() ?? "";
-    if ($("own-title")) return { title: value("own-title") };
+    if ($("own-title")) return { title: value("own-title"), message: value("message") };
     if (value("email") === "") return this.#wrong("email", t("send.email_missing"));
     if ($("password") && $("password").value === "") return this.#wrong("password", t("send.password_missing"));
     const details = { sender_email: value("email") };
