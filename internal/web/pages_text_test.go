@@ -13,6 +13,7 @@ import (
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/api"
 	"github.com/lenzeye/lenzeye/internal/catalog"
+	"github.com/lenzeye/lenzeye/internal/testenv"
 )
 
 // sources reads files of a folder, by name.
@@ -200,5 +201,22 @@ func TestScriptModules(t *testing.T) {
 	}
 	if !strings.Contains(string(out), "# fail 0") && !strings.Contains(string(out), "fail 0") {
 		t.Errorf("node did not say that nothing failed:\n%s", out)
+	}
+}
+
+// TestScriptTypes holds the scripts to the types that their comments tell, as far as
+// TypeScript sees without asking for all of them.
+func TestScriptTypes(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("static/js/*.js")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d scripts, %v", len(files), err)
+	}
+	args := []string{
+		testenv.Checker(t, "typescript/bin/tsc"), "--noEmit", "--allowJs", "--checkJs", "--strict", "false", "--types", "",
+		"--target", "esnext", "--module", "esnext", "--lib", "esnext,dom,dom.iterable,dom.asynciterable", "jstest/browsers.d.ts",
+	}
+	if out, err := exec.CommandContext(t.Context(), "node", append(args, files...)...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -70,7 +70,7 @@ export async function crcOfBlob(blob, from = 0, to = blob.size) {
   return crcText(crc);
 }
 
-/** Rejects for the reason that streams keep to themselves. */
+/** Rejects for the reason that streams keep to themselves. @param {unknown} error @param {Blob} blob @returns {Promise<never>} */
 async function named(error, blob) {
   await blob.slice(0, 1).arrayBuffer();
   throw error;

@@ -22,13 +22,13 @@ export function openDatabase(name, table) {
  *   that is killed, or a power cut, takes it no more
  */
 export function transact(database, mode, act) {
-  return within(new Promise((resolve, reject) => {
+  return within(/** @type {Promise<void>} */ (new Promise((resolve, reject) => {
     const [name] = database.objectStoreNames;
     const work = database.transaction(name, mode, { durability: "strict" });
     work.oncomplete = () => resolve();
     work.onabort = work.onerror = reject;
     act(work.objectStore(name), (request, then) => { request.onsuccess = () => then(request.result); });
-  }));
+  })));
 }
 
 function within(promise) {

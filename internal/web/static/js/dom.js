@@ -50,7 +50,7 @@ export function wireCopying(done) {
   /** When each button shows its own icon again. @type {WeakMap<Element, number>} */
   const shown = new WeakMap();
   document.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-copy]");
+    const button = /** @type {any} */ (event.target).closest("[data-copy]");
     if (!button) return undefined;
     const source = $(button.dataset.copy);
     const copied = await copyText(source.href ?? source.textContent);

@@ -59,7 +59,7 @@ export class FileTree {
       const names = file.path.split("/");
       const name = names.pop();
       let at = this.#root;
-      let old = this.#before?.#root;
+      let old = this.#before && this.#before.#root;
       count(at, file);
       for (const part of names) {
         let next = at.folders.get(part);
@@ -89,7 +89,7 @@ export class FileTree {
     const walk = (at) => {
       for (const child of this.#sorted(at)) {
         rows.push(child);
-        if (child.open) walk(child);
+        if ("open" in child && child.open) walk(child);
       }
     };
     walk(this.#root);
@@ -111,7 +111,7 @@ export class FileTree {
     const found = [];
     const walk = (at) => {
       for (const child of this.#sorted(at)) {
-        if (child.folders) walk(child);
+        if ("folders" in child) walk(child);
         else if (child.file.path.normalize("NFC").toLocaleLowerCase().includes(wanted)) {
           child.found ??= { name: child.file.path, depth: 0, file: child.file };
           found.push(child.found);

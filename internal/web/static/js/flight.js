@@ -35,7 +35,7 @@ function missing(error) {
  *
  * @typedef {object} Host what the flight needs of the sending around it
  * @property {Item[]} items
- * @property {{id: string, token: string}} kept
+ * @property {import("./store.js").Kept} kept
  * @property {boolean} running false while paused, ended or not begun
  * @property {import("./patience.js").Patience} patience
  * @property {{of: (blob: Blob, from: number, to: number) => Promise<string>}} checksums

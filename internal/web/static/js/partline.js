@@ -27,6 +27,7 @@ export class PartLine {
   meter = new Meter();
   #host;
   #ends;
+  /** @type {Queue<Item>} */
   #queue = new Queue();
   /** @type {Set<Piece>} */
   #parked = new Set();

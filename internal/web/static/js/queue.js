@@ -9,18 +9,19 @@
  * Files that wait, pulled part by part. Files of many parts and files of one are
  * drawn in turn, so that a large film does not hold up a thousand small pictures
  * nor they the film; within each kind the first comes first, so that files finish.
+ * @template {Job} J
  */
 export class Queue {
   #large = [];
   #small = [];
   #flying = { large: 0, small: 0 };
 
-  /** @param {Job} job */
+  /** @param {J} job */
   add(job) {
     (large(job) ? this.#large : this.#small).push(job);
   }
 
-  /** @returns {{job: Job, number: number, large: boolean} | null} */
+  /** @returns {{job: J, number: number, large: boolean} | null} */
   take() {
     const largeFirst = this.#flying.large <= this.#flying.small;
     const [first, second] = largeFirst ? [this.#large, this.#small] : [this.#small, this.#large];
@@ -34,14 +35,14 @@ export class Queue {
     this.#flying[large ? "large" : "small"]--;
   }
 
-  /** Puts a part back to be sent again. @param {Job} job @param {number} number */
+  /** Puts a part back to be sent again. @param {J} job @param {number} number */
   giveBack(job, number) {
     job.parts.giveBack(number);
     const list = large(job) ? this.#large : this.#small;
     if (!list.includes(job)) list.unshift(job);
   }
 
-  /** @param {Job} job to forget */
+  /** @param {J} job to forget */
   remove(job) {
     for (const list of [this.#large, this.#small]) {
       const at = list.indexOf(job);

@@ -24,7 +24,7 @@ export class SendingView {
       reason: (item) => reasonOf(item, page.around), remove: (item) => page.remove(item),
     });
     this.#notices = new Notices($("notices"), icons, page.t);
-    for (const radio of document.querySelectorAll("input[name=show]")) {
+    for (const radio of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("input[name=show]"))) {
       radio.addEventListener("change", () => {
         this.#rows.filter = radio.value;
         this.#rows.show(sender.items);

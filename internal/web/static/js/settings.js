@@ -63,7 +63,7 @@ function wireDelete() {
   });
 }
 
-for (const [form, work] of [["rename", rename], ["token", makeToken]]) {
+for (const [form, work] of Object.entries({ rename, token: makeToken })) {
   $(form).addEventListener("submit", (event) => {
     event.preventDefault();
     busy($(form).querySelector("button"), work, (sentence) => showWrong($(`${form}-wrong`), sentence));

@@ -115,7 +115,7 @@ function showOver() {
   $("again").focus();
 }
 
-/** The address that was mailed or printed signs in by itself. */
+/** The address that was mailed or printed signs in by itself. @param {string[]} mailed what was found in it: all, the id, the code */
 async function follow([, id, code]) {
   history.replaceState(null, "", location.pathname + location.search);
   setShown($("ask"), false);

@@ -4,6 +4,7 @@
 const SLICE = 16;
 
 /** Lets the browser do what waits. */
+/** @type {() => Promise<void>} */
 const yieldNow = globalThis.scheduler?.yield ? () => globalThis.scheduler.yield() : () => new Promise((resolve) => {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {

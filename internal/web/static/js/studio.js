@@ -86,7 +86,7 @@ export function endOfDay(day) {
 
 /** Writes times as the clock here has them. @param {ParentNode} place */
 export function localise(place) {
-  for (const time of place.querySelectorAll("time[data-precision]")) {
+  for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (place.querySelectorAll("time[data-precision]"))) {
     const at = new Date(time.dateTime);
     setText(time, time.dataset.precision === "day" ? format.day(at) : format.moment(at, new Date()));
   }
@@ -190,7 +190,7 @@ export function begin(parts) {
   localise(document);
   wireCopying(t("studio.copied"));
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-sign-out]");
+    const button = /** @type {any} */ (event.target).closest("[data-sign-out]");
     if (button) busy(button, async () => (await import("./signout.js")).signOut(boot.keep));
   });
 }

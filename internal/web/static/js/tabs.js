@@ -17,6 +17,7 @@ export class Tabs {
   #name;
   #locks;
   #channel;
+  /** @type {(value?: any) => void} */
   #release = () => {};
   #lost = () => {};
 

@@ -200,11 +200,11 @@ async function revoke(button) {
 }
 
 function wire() {
-  for (const [name, work] of [["delete", remove], ["restore", restore]]) {
+  for (const [name, work] of Object.entries({ delete: remove, restore })) {
     const button = $(name);
     button?.addEventListener("click", () => busy(button, work));
   }
-  for (const [form, work] of [["extend", extend], ["share", makeShare]]) {
+  for (const [form, work] of Object.entries({ extend, share: makeShare })) {
     $(form)?.addEventListener("submit", (event) => {
       event.preventDefault();
       busy($(form).querySelector("button"), work, (sentence) => showWrong($(`${form}-wrong`), sentence));
