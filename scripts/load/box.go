@@ -119,7 +119,10 @@ func (b *box) start(ctx context.Context, p plan, env []string) error {
 	if err := b.cmd.Start(); err != nil {
 		return err
 	}
-	go func() { b.waiting <- b.cmd.Wait() }()
+	go func() {
+		b.waiting <- b.cmd.Wait()
+		close(b.waiting) // how it ended is told once; who asks again must not wait for ever
+	}()
 	err := b.untilReady(ctx)
 	b.ready = time.Since(began)
 	return err

@@ -57,7 +57,10 @@ func start(ctx context.Context, p plan, name string, env ...string) (*server, er
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	go func() { s.waiting <- s.cmd.Wait() }()
+	go func() {
+		s.waiting <- s.cmd.Wait()
+		close(s.waiting) // how it ended is told once; who asks again must not wait for ever
+	}()
 	err = s.untilReady(ctx)
 	s.ready = time.Since(began)
 	return s, err
