@@ -140,7 +140,7 @@ func TestStalled(t *testing.T) {
 	}
 	var whys []string
 	c := newClient(t, answering(t, &tries, stuck, halfway, text(200, "{}")), client.Options{
-		Idle: 100 * time.Millisecond, Retrying: func(_ string, err error, _ time.Duration) { whys = append(whys, err.Error()) },
+		Idle: 2 * time.Second, Retrying: func(_ string, err error, _ time.Duration) { whys = append(whys, err.Error()) },
 	})
 	t.Cleanup(func() { close(release) })
 	if _, err := c.ViewLink(t.Context(), "x"); err != nil {

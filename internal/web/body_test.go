@@ -52,7 +52,8 @@ func TestCutBody(t *testing.T) {
 
 func TestStalledBody(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, func(o *Options) { o.Limits.IdleTimeout = 100 * time.Millisecond })
+	// Long enough for a body that a busy machine sends.
+	e := newEnv(t, func(o *Options) { o.Limits.IdleTimeout = 3 * time.Second })
 	st := e.start()
 	f := e.declareFile(st, "a", 300_000)
 	body := pattern(300_000)
@@ -182,6 +183,7 @@ func TestBusyAndFreeAgain(t *testing.T) {
 	if got := slow.answer(e); got.StatusCode != 200 {
 		t.Errorf("the slow one: %d %s", got.StatusCode, got.body)
 	}
+	waitFor(t, func() bool { held, _ := e.streams.count(); return held == 0 })
 	e.put(st, b, []byte("abcd"))
 }
 
@@ -189,7 +191,7 @@ func TestReaderThatStandsStill(t *testing.T) {
 	t.Parallel()
 	broken := make(chan bool, 1)
 	e := newEnv(t, func(o *Options) {
-		o.Limits.IdleTimeout = 200 * time.Millisecond
+		o.Limits.IdleTimeout = 3 * time.Second // a busy machine has to send the file within it
 		o.Observe.Broken = func(_ string, theirs bool) { broken <- theirs }
 	})
 	s := e.send("a", pattern(10<<20))
