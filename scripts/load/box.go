@@ -119,10 +119,7 @@ func (b *box) start(ctx context.Context, p plan, env []string) error {
 	if err := b.cmd.Start(); err != nil {
 		return err
 	}
-	go func() {
-		b.waiting <- b.cmd.Wait()
-		close(b.waiting) // how it ended is told once; who asks again must not wait for ever
-	}()
+	b.watch()
 	err := b.untilReady(ctx)
 	b.ready = time.Since(began)
 	return err

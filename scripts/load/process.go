@@ -57,10 +57,7 @@ func start(ctx context.Context, p plan, name string, env ...string) (*server, er
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	go func() {
-		s.waiting <- s.cmd.Wait()
-		close(s.waiting) // how it ended is told once; who asks again must not wait for ever
-	}()
+	s.watch()
 	err = s.untilReady(ctx)
 	s.ready = time.Since(began)
 	return s, err
@@ -102,6 +99,15 @@ func (s *server) untilReady(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// watch waits for the end of the program that was started. How it ended is told
+// once; who asks again must not wait for ever.
+func (s *server) watch() {
+	go func() {
+		s.waiting <- s.cmd.Wait()
+		close(s.waiting)
+	}()
 }
 
 // stop ends the server as a platform would.

@@ -138,6 +138,6 @@ func (s *server) again(ctx context.Context) (*server, error) {
 	if err := next.cmd.Start(); err != nil {
 		return nil, err
 	}
-	go func() { next.waiting <- next.cmd.Wait() }()
+	next.watch()
 	return next, next.untilReady(ctx)
 }
