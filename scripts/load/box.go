@@ -54,7 +54,7 @@ func openBox(ctx context.Context, p plan) (b *box, err error) {
 	if b.bucket, err = openBucket(); err != nil {
 		return b, err
 	}
-	b.bucket.room = 256 * mib
+	b.bucket.keep(256 * mib)
 	addr, err := freeAddr()
 	if err != nil {
 		return b, err

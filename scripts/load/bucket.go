@@ -103,6 +103,13 @@ func (b *bucket) put(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("ETag", `"part"`)
 }
 
+// keep makes room for so many bytes of objects.
+func (b *bucket) keep(room int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.room = room
+}
+
 // takes tells whether there is room to keep an object, and takes it.
 func (b *bucket) takes(r *http.Request) bool {
 	b.mu.Lock()

@@ -19,7 +19,7 @@ func TestTheBucketAnswersTheProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.close()
-	b.room = mib
+	b.keep(mib)
 	s, err := start(t.Context(), p, "bucket", b.env()...)
 	if err != nil {
 		t.Fatal(err)

@@ -148,9 +148,9 @@ export class PartLine {
     }
   }
 
-  /** Making slices is a third of what a small file costs; where its date holds it needs none. */
-  #bytes({ file, size }, from, to) {
-    return this.#host.datesHold && to - from === size ? file : file.slice(from, to);
+  /** Making slices is a third of what a small file costs; where its date holds it needs none, but when that failed. */
+  #bytes({ file, size, tries }, from, to) {
+    return this.#host.datesHold && to - from === size && tries.size === 0 ? file : file.slice(from, to);
   }
 
   /** Throws Unreadable when the part cannot be read: first a look at its beginning, then at all of it. */

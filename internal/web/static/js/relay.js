@@ -70,7 +70,7 @@ export class Watcher {
     if (message.kind === "progress") {
       this.last = message;
       this.#heard = Date.now();
-    } else if (message.kind === "heirs") for (const found of message.found) this.heirs.set(found.path, found);
+    } else if (message.kind === "heirs") for (const found of message.found) this.heirs.set(found.path, ownFile(found));
     else if (message.kind === "gone") for (const path of message.paths) this.heirs.delete(path);
   }
 
@@ -78,4 +78,15 @@ export class Watcher {
   get silent() {
     return Date.now() - this.#heard > SILENCE;
   }
+}
+
+/**
+ * A file from another tab in the form in which this one may send it whole: its
+ * process was not given the file itself.
+ * @param {import("./walk.js").Found} found
+ * @returns {import("./walk.js").Found}
+ */
+export function ownFile({ path, file }) {
+  const { name, type, lastModified } = file;
+  return { path, file: new File([file], name, { type, lastModified }) };
 }

@@ -8,7 +8,7 @@ import { Handles, permitted } from "./handles.js";
 import { Patience } from "./patience.js";
 import { wirePicking } from "./picking.js";
 import { datesHold } from "./pin.js";
-import { Teller, Watcher } from "./relay.js";
+import { Teller, Watcher, ownFile } from "./relay.js";
 import { Sender } from "./sender.js";
 import { Store, readFragment } from "./store.js";
 import { Tabs } from "./tabs.js";
@@ -180,7 +180,7 @@ tabs.whenLost(() => {
 tabs.hear((message) => {
   if (view.watcher) view.watcher.hear(message);
   else if (message.kind === "hello" && tabs.mine) teller.hello();
-  else if (message.kind === "files" && tabs.mine) sender.add(message.found);
+  else if (message.kind === "files" && tabs.mine) sender.add(message.found.map(ownFile));
   else if (message.kind === "progress" && !tabs.mine && sender.phase === "choosing" && sender.items.length === 0) watch();
   painter.ask();
 });
