@@ -247,7 +247,8 @@ func (r *sendRound) finish(ctx context.Context, w *work) error {
 // holdsOthers tells whether the server holds a part of a file that this run did
 // not send. It asks, since another sender may have come to the file meanwhile;
 // one that comes between this and the taking out finds that its next part has no
-// file, and sends it anew.
+// file, and sends it anew, or, if that was its last, that the transfer ends with a
+// file less than it sent.
 func (r *sendRound) holdsOthers(ctx context.Context, w *work) (bool, error) {
 	if !r.Shared || w.wasSent() {
 		return r.Shared, nil
