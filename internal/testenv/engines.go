@@ -88,7 +88,7 @@ func makePostgresTemplate() (name string, err error) {
 		return "", err
 	}
 	name = "template_" + secret()
-	if _, err := pg.admin.Exec("CREATE DATABASE " + name); err != nil {
+	if err := pg.administer(context.Background(), "CREATE DATABASE "+name); err != nil {
 		return "", err
 	}
 	return name, migrate(db.Options{URL: pg.url(name)})

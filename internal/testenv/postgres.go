@@ -29,6 +29,7 @@ type postgres struct {
 	*server
 	port  int
 	admin *sql.DB
+	up    sync.RWMutex // held for writing while the server restarts
 }
 
 // Postgres returns the URL of an empty database of its own, on a server with an
@@ -46,16 +47,24 @@ func newPostgres(t testing.TB, template string) (dsn string) {
 		t.Fatal(err)
 	}
 	name := "test_" + secret()
-	if _, err := pg.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
+	if err := pg.administer(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
 		t.Fatalf("create database: %v", err)
 	}
 	t.Cleanup(func() {
 		// The context of the test is over by now.
-		if _, err := pg.admin.ExecContext(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := pg.administer(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Errorf("drop database: %v", err)
 		}
 	})
 	return pg.url(name)
+}
+
+// administer waits for a restart that another test asked for.
+func (p *postgres) administer(ctx context.Context, statement string) error {
+	p.up.RLock()
+	defer p.up.RUnlock()
+	_, err := p.admin.ExecContext(ctx, statement)
+	return err
 }
 
 func (p *postgres) url(database string) string {

@@ -25,6 +25,8 @@ func RestartPostgres(ctx context.Context, how Ending) error {
 	if err != nil {
 		return err
 	}
+	pg.up.Lock()
+	defer pg.up.Unlock()
 	pg.admin.SetMaxIdleConns(0) // what was kept is dead afterwards
 	before, err := pg.started(ctx)
 	if err != nil {
