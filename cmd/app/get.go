@@ -207,7 +207,7 @@ func (r *getRun) pour(ctx context.Context, files []client.Wanted) error {
 		return userError{fmt.Errorf("-o - takes one file and there are %d: choose it with --only", len(files))}
 	}
 	f, sum := files[0], crc32.NewIEEE()
-	if err := r.share.Fetch(ctx, f.ID(), client.Range{Size: f.Size}, io.MultiWriter(r.inv.io.out, sum)); err != nil {
+	if err := r.share.Fetch(ctx, f.ID(), client.Range{Size: f.Size}, client.PacedWriter(ctx, r.pace, io.MultiWriter(r.inv.io.out, sum))); err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}
 	if want, ok := f.Sum(); !ok || sum.Sum32() != uint32(want) {
@@ -265,13 +265,17 @@ func (r *getRun) fetch(ctx context.Context, files []client.Wanted) error {
 	return r.state.forget()
 }
 
-// alone keeps a second run from fetching the same link into the same folder.
+// alone keeps a second run from fetching into the same folder: files of two
+// downloads may have one name, and would grow in one name.part.
 func (r *getRun) alone() (unlock func(), err error) {
 	into, err := filepath.Abs(r.flags.out)
 	if err != nil {
 		return nil, err
 	}
-	return r.inv.state("into", r.state.path, into).lock("fetches this into " + r.flags.out)
+	if into, err = filepath.EvalSymlinks(into); err != nil {
+		return nil, userError{fmt.Errorf("find the folder: %w", err)}
+	}
+	return r.inv.state("into", into).lock("fetches into " + r.flags.out)
 }
 
 func (r *getRun) work(ctx context.Context, dir *os.Root, files []client.Wanted, bytes int64) ([]client.Failure, error) {

@@ -177,6 +177,11 @@ func endsFetching(err error) bool {
 		!IsCode(err, api.FileDamaged, api.FileNotReady, api.NotFound, api.RangeNotSatisfiable)
 }
 
+// PacedWriter returns a writer to w that takes bytes at the pace, which may be nil.
+func PacedWriter(ctx context.Context, pace *Pace, w io.Writer) io.Writer {
+	return &pieceWriter{ctx: ctx, pace: pace, w: w, moving: func(int64) {}}
+}
+
 // pieceWriter tells of bytes as they arrive, and lets them in at their pace.
 type pieceWriter struct {
 	ctx    context.Context

@@ -27,16 +27,29 @@ type Bounce struct {
 
 // event is what both services tell of a message, each by its own names.
 type event struct {
-	Event  string `json:"event"`
-	Reason string `json:"reason"`
+	Event  text `json:"event"`
+	Reason text `json:"reason"`
 
 	// Brevo's: what was handed over as a header, and the Message-ID.
-	Custom    string `json:"X-Mailin-custom"`
-	MessageID string `json:"message-id"`
+	Custom    text `json:"X-Mailin-custom"`
+	MessageID text `json:"message-id"`
 
 	// SendGrid's: what was handed over as an argument, and the Message-ID.
-	MailID string `json:"mail_id"`
-	SMTPID string `json:"smtp-id"`
+	MailID text `json:"mail_id"`
+	SMTPID text `json:"smtp-id"`
+}
+
+// text is a string, or "" where a service sends something else: one odd event
+// must not cost the others of its list.
+type text string
+
+// UnmarshalJSON never fails.
+func (t *text) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) == nil {
+		*t = text(s)
+	}
+	return nil
 }
 
 // finalEvents are those after which a service tries no further.
@@ -66,9 +79,9 @@ func ReadBounces(service string, body []byte) ([]Bounce, error) {
 	}
 	var bounces []Bounce
 	for _, e := range events {
-		if slices.Contains(final, e.Event) {
+		if slices.Contains(final, string(e.Event)) {
 			id := firstID(e.Custom, e.MailID, e.MessageID, e.SMTPID)
-			bounces = append(bounces, Bounce{MailID: id, Reason: strings.TrimSuffix(e.Event+": "+e.Reason, ": ")})
+			bounces = append(bounces, Bounce{MailID: id, Reason: strings.TrimSuffix(string(e.Event+": "+e.Reason), ": ")})
 		}
 	}
 	return bounces, nil
@@ -76,9 +89,9 @@ func ReadBounces(service string, body []byte) ([]Bounce, error) {
 
 // firstID finds a message's id in what a service hands back: the id itself, or a
 // Message-ID, which begins with it.
-func firstID(texts ...string) string {
-	for _, text := range texts {
-		id, _, _ := strings.Cut(strings.Trim(strings.TrimSpace(text), "<>"), "@")
+func firstID(texts ...text) string {
+	for _, t := range texts {
+		id, _, _ := strings.Cut(strings.Trim(strings.TrimSpace(string(t)), "<>"), "@")
 		if len(id) == 36 && strings.Trim(id, "0123456789abcdef-") == "" {
 			return id
 		}

@@ -27,6 +27,8 @@ func TestReadBounces(t *testing.T) {
 		"sendgrid": {"sendgrid", `[{"event": "processed", "mail_id": "x"}, {"event": "bounce", "type": "bounce", "reason": "550 5.1.1", "status": "5.1.1", "mail_id": "` + bouncedID + `"},
 			{"event": "dropped", "reason": "Bounced Address", "smtp-id": "<` + bouncedID + `@studio.example>"}, {"event": "open", "mail_id": "` + bouncedID + `"}]`,
 			[]Bounce{{bouncedID, "bounce: 550 5.1.1"}, {bouncedID, "dropped: Bounced Address"}}, nil},
+		"one odd among others": {"sendgrid", `[{"event": "dropped", "smtp-id": 7, "reason": {}}, {"event": 1}, {"event": "bounce", "mail_id": "` + bouncedID + `"}]`,
+			[]Bounce{{"", "dropped"}, {bouncedID, "bounce"}}, nil},
 		"nothing":         {"sendgrid", `[]`, nil, nil},
 		"other service":   {"mailgun", `[]`, nil, ErrNoService},
 		"no JSON":         {"brevo", `event=bounce`, nil, ErrEvents},

@@ -34,6 +34,7 @@ type HTTP struct {
 	header         http.Header
 	body           func(e Envelope, from, to *mail.Address) any
 	refused        []int  // statuses that are about the message
+	repeated       string // the code of a refusal that says that an earlier try was taken
 	ours           string // what an answer contains that is about the sender, which an operator can mend
 	client         *http.Client
 }
@@ -46,6 +47,7 @@ func NewBrevo(o HTTPOptions) *HTTP {
 	h.header.Set("Api-Key", o.Key)
 	h.body = brevoBody
 	h.refused = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
+	h.repeated = "duplicate_parameter"
 	h.ours = "sender"
 	return h
 }
@@ -85,8 +87,8 @@ func brevoBody(e Envelope, from, to *mail.Address) any {
 	return map[string]any{
 		"sender": httpAddress{from.Name, from.Address}, "to": []httpAddress{{to.Name, to.Address}},
 		"subject": e.Subject, "textContent": e.Text, "htmlContent": e.HTML,
-		// Within half an hour a repeat with the same key is dropped there. What is
-		// custom is named by its events.
+		// Within half an hour a repeat with the same key is refused there, as repeated.
+		// What is custom is named by its events.
 		"headers": map[string]string{"idempotencyKey": e.ID, "X-Mailin-custom": e.ID, "Message-ID": "<" + e.MessageID + ">", "Auto-Submitted": "auto-generated"},
 	}
 }
@@ -167,6 +169,12 @@ func (h *HTTP) post(ctx context.Context, body []byte) (err error) {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return errors.Join(errors.New(response.Status), err)
+	}
+	var problem struct {
+		Code string `json:"code"`
+	}
+	if err := json.Unmarshal(text, &problem); err == nil && h.repeated != "" && problem.Code == h.repeated {
+		return nil // the answer to the try that was taken got lost
 	}
 	answer := fmt.Errorf("%s: %s", response.Status, oneLineOf(text))
 	aboutUs := strings.Contains(strings.ToLower(string(text)), h.ours)

@@ -143,6 +143,17 @@ func TestHTTPLostAnswerAndSilence(t *testing.T) {
 	if err := NewBrevo(HTTPOptions{URL: server.URL + "/cut"}).Send(t.Context(), envelope("1")); err == nil || errors.Is(err, ErrRefused) {
 		t.Errorf("an answer that was lost: %v", err)
 	}
+	again := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"code":"duplicate_parameter","message":"idempotencyKey was used"}`) // the client may be gone
+	}))
+	defer again.Close()
+	if err := NewBrevo(HTTPOptions{URL: again.URL}).Send(t.Context(), envelope("1")); err != nil {
+		t.Errorf("a repeat of what was taken: %v", err)
+	}
+	if err := NewSendGrid(HTTPOptions{URL: again.URL}).Send(t.Context(), envelope("1")); !errors.Is(err, ErrRefused) {
+		t.Errorf("another service's refusal: %v", err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := NewSendGrid(HTTPOptions{URL: server.URL}).Send(ctx, envelope("1")); !errors.Is(err, context.DeadlineExceeded) {

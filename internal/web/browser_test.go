@@ -28,9 +28,10 @@ const patience = 4 * time.Minute
 // tab is a page in a Chromium of the test's own. It notes what no page may do:
 // errors on the console, broken rules of the content policy, requests to others.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
-	e   *env
+	scriptless bool // see withoutScript
+	t          *testing.T
+	ctx        context.Context
+	e          *env
 
 	mu       sync.Mutex
 	faults   []string
@@ -183,6 +184,10 @@ func (b *tab) holds(expression string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
+	if b.scriptless { // what Poll leaves in the page would run once only
+		b.looks(ctx, expression)
+		return
+	}
 	poll := chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond))
 	_, err := chromedp.Run(ctx, poll)
 	for reloaded(err) && ctx.Err() == nil {
@@ -191,6 +196,21 @@ func (b *tab) holds(expression string) {
 	if err != nil {
 		text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
 		b.t.Fatalf("waiting for %s: %v; the page shows:\n%s", expression, err, text)
+	}
+}
+
+// looks asks from outside of the page until an expression is true.
+func (b *tab) looks(ctx context.Context, expression string) {
+	b.t.Helper()
+	for {
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		switch {
+		case err == nil && is:
+			return
+		case err != nil && (ctx.Err() != nil || !reloaded(err)):
+			b.t.Fatalf("waiting for %s: %v", expression, err)
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 

@@ -193,7 +193,7 @@ func TestDraining(t *testing.T) {
 // before; only then nothing further is taken.
 func TestDrainDelayIsForAllRequests(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, func(o *Options) { o.Limits.DrainDelay = 5 * time.Second })
+	e := newEnv(t, func(o *Options) { o.Limits.DrainDelay = 15 * time.Second })
 	s := e.send("done.jpg", []byte("done"))
 	st := e.start()
 	f := e.declareFile(st, "a", 4)

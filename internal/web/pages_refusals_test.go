@@ -233,8 +233,8 @@ func TestBytesThatChangeWhileSentAreNotJoined(t *testing.T) {
 	e := newEnv(t, nil)
 	old, changed := pattern(45<<20), bytes.Repeat([]byte("other "), 45<<20/6+1)[:45<<20]
 	film := alone(t, "film.mov", old)
-	info, err := os.Stat(film)
-	e.must(err)
+	date := time.Now().Add(time.Hour) // so fresh that nothing but its bytes can tell, however busy the machine
+	e.must(os.Chtimes(film, date, date))
 	release := e.hold(2)
 	b := e.openTab("en")
 	b.excuse("503")
@@ -242,8 +242,7 @@ func TestBytesThatChangeWhileSentAreNotJoined(t *testing.T) {
 	b.choose(film)
 	b.send()
 	b.holds(`parseFloat(document.getElementById("fact-sent").textContent) > 15`)
-	e.must(os.WriteFile(film, changed, 0o644))
-	e.must(os.Chtimes(film, info.ModTime(), info.ModTime()))
+	e.swap(film, changed, date)
 	release()
 	b.press("#notices", "Try now")
 	b.see("#done")

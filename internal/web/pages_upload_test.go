@@ -127,11 +127,7 @@ func TestFileWrittenToWhileItIsSent(t *testing.T) {
 			b.choose(path)
 			b.send()
 			b.holds(`document.getElementById("progress").value > 0`)
-			// Written beside it and put in its place, for a browser that reads in
-			// between would see the date of the writing, and give up.
-			newer := fill(t, t.TempDir(), []string{"newer"}, func(string) []byte { return changed })[0]
-			e.must(os.Chtimes(newer, date, date))
-			e.must(os.Rename(newer, path))
+			e.swap(path, changed, date)
 			close(gate)
 			if !date.Equal(was) { // what arrived was thrown away, and the browser gives no more of this file
 				b.excuse("net::ERR_")
@@ -143,6 +139,15 @@ func TestFileWrittenToWhileItIsSent(t *testing.T) {
 			wantSame(t, e.arrived(), map[string][]byte{"film.mov": changed})
 		})
 	}
+}
+
+// swap puts another file in the place of one, at once: a browser that read it while
+// it is written would see the date of the writing, and give up.
+func (e *env) swap(path string, data []byte, date time.Time) {
+	e.t.Helper()
+	newer := fill(e.t, e.t.TempDir(), []string{"newer"}, func(string) []byte { return data })[0]
+	e.must(os.Chtimes(newer, date, date))
+	e.must(os.Rename(newer, path))
 }
 
 func TestUnreadableFilesAreNamedAndTheRestGoesOn(t *testing.T) {

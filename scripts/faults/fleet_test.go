@@ -280,6 +280,10 @@ func (f *fleet) roll(ctx context.Context, m *member, addr string) *member {
 	rest(ctx, time.Second)
 	f.book.add(rolls, 1)
 	err = m.stop()
+	if errors.Is(err, os.ErrProcessDone) { // it was not there any more to be told
+		f.lost(m)
+		return fresh
+	}
 	f.forget(m)
 	var exit *exec.ExitError
 	switch {
