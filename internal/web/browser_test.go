@@ -28,10 +28,9 @@ const patience = 4 * time.Minute
 // tab is a page in a Chromium of the test's own. It notes what no page may do:
 // errors on the console, broken rules of the content policy, requests to others.
 type tab struct {
-	scriptless bool // see withoutScript
-	t          *testing.T
-	ctx        context.Context
-	e          *env
+	t   *testing.T
+	ctx context.Context
+	e   *env
 
 	mu       sync.Mutex
 	faults   []string
@@ -202,6 +201,8 @@ func (b *tab) holds(expression string) {
 // looks asks from outside of the page until an expression is true.
 func (b *tab) looks(ctx context.Context, expression string) {
 	b.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
 		switch {
@@ -210,7 +211,7 @@ func (b *tab) looks(ctx context.Context, expression string) {
 		case err != nil && (ctx.Err() != nil || !reloaded(err)):
 			b.t.Fatalf("waiting for %s: %v", expression, err)
 		}
-		time.Sleep(50 * time.Millisecond)
+		<-tick.C
 	}
 }
 

@@ -26,7 +26,6 @@ func studioPages() (out []route) {
 
 // withoutScript keeps the browser from running scripts.
 func (b *tab) withoutScript() {
-	b.scriptless = true
 	b.t.Helper()
 	b.scriptless = true
 	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
