@@ -210,7 +210,7 @@ func asked(t *testing.T, name string) string {
 	values := map[string]string{
 		"MASTER_KEYS": "1:" + strings.Repeat("ab", 32), "WASABI_BUCKET_NAME": "studio-files",
 		"WASABI_ACCESS_KEY": "key", "WASABI_SECRET_KEY": "secret",
-		"SENDER_EMAIL": "files@studio.example", "ADMIN_EMAIL": "admin@studio.example", "APP_MAIL_BREVO_API_KEY": "key",
+		"SENDER_EMAIL": "files@studio.example", "ADMIN_EMAIL": "admin@studio.example", "APP_MAIL_BREVO_API_KEY": "key", "APP_MAIL_WEBHOOK_SECRET": "a-secret-of-twenty-or-more",
 	}
 	if values[name] == "" {
 		t.Errorf("Render asks for %s, which docs/deploy-render.md does not know", name)
