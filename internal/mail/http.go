@@ -170,18 +170,18 @@ func (h *HTTP) post(ctx context.Context, body []byte) (err error) {
 	if err != nil {
 		return errors.Join(errors.New(response.Status), err)
 	}
+	answer := fmt.Errorf("%s: %s", response.Status, oneLineOf(text))
+	aboutUs := strings.Contains(strings.ToLower(string(text)), h.ours)
+	if !slices.Contains(h.refused, response.StatusCode) || aboutUs {
+		return answer
+	}
 	var problem struct {
 		Code string `json:"code"`
 	}
 	if err := json.Unmarshal(text, &problem); err == nil && h.repeated != "" && problem.Code == h.repeated {
 		return nil // the answer to the try that was taken got lost
 	}
-	answer := fmt.Errorf("%s: %s", response.Status, oneLineOf(text))
-	aboutUs := strings.Contains(strings.ToLower(string(text)), h.ours)
-	if slices.Contains(h.refused, response.StatusCode) && !aboutUs {
-		return fmt.Errorf("%w: %w", ErrRefused, answer)
-	}
-	return answer
+	return fmt.Errorf("%w: %w", ErrRefused, answer)
 }
 
 func oneLineOf(text []byte) string {
