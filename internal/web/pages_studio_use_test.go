@@ -83,7 +83,7 @@ func TestStudioPagesByKeyboard(t *testing.T) {
 	b.eval(`document.querySelector("#list a").focus()`)
 	b.do(chromedp.KeyEvent("\r"))
 	b.holds(`location.pathname === "/transfers/` + s.ID + `"`)
-	b.see("#zip")
+	b.holds(`document.readyState === "complete"`)
 	b.eval(`document.querySelector("[data-revoke]").focus()`)
 	b.do(chromedp.KeyEvent("\r"))
 	b.see("#confirm")

@@ -37,6 +37,8 @@ type run struct {
 	queueTurn sync.Mutex    // held while it fails
 	post      *testenv.SMTP // nil without a fleet
 
+	sessionsTurn sync.Mutex // held while the database's are ended
+
 	numbers atomic.Uint64 // of files
 	mu      sync.Mutex
 	kept    []*sending // complete, and not deleted

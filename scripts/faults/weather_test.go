@@ -52,7 +52,10 @@ func (r *run) cutSessions(ctx context.Context) error {
 		const end = `SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid()`
 		var ended int64
-		if err := db.QueryRowContext(ctx, end).Scan(&ended); err == nil && ended > 0 { // else it is down itself
+		r.sessionsTurn.Lock()
+		err := db.QueryRowContext(ctx, end).Scan(&ended)
+		r.sessionsTurn.Unlock()
+		if err == nil && ended > 0 { // else it is down itself
 			r.book.fault("database sessions ended")
 		}
 	}
@@ -112,8 +115,7 @@ func (r *run) blackout(ctx context.Context, random *rand.Rand, o outage) error {
 	steady().RLock() // PostgreSQL stays up, so that it is this outage that is seen
 	defer steady().RUnlock()
 	ctx = context.WithoutCancel(ctx)
-	up := r.fleet.serving(ctx)
-	s, err := r.prepare(ctx, random)
+	up, s, err := r.calmly(ctx, random)
 	if err != nil {
 		return err
 	}
@@ -142,6 +144,19 @@ func (r *run) blackout(ctx context.Context, random *rand.Rand, o outage) error {
 		m.awaits(ctx, r.book, unhealed, o.part+" "+o.how, func(got readiness) bool { return got.Parts[o.part].OK })
 	}
 	return s.end(ctx, r.token)
+}
+
+// calmly looks who serves and prepares an outage while no other weather blows: on
+// a busy machine, processes that start in it can fail to for longer than anybody
+// waits.
+func (r *run) calmly(ctx context.Context, random *rand.Rand) ([]*member, *sending, error) {
+	for _, turn := range []*sync.Mutex{&r.net.mu, &r.queueTurn, &r.sessionsTurn} {
+		turn.Lock()
+		defer turn.Unlock()
+	}
+	up := r.fleet.serving(ctx)
+	s, err := r.prepare(ctx, random)
+	return up, s, err
 }
 
 // serving are the processes that serve, once all of them take part, or those
