@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/mail"
 	"net/textproto"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -46,9 +47,9 @@ func NewSMTP(o SMTPOptions) (*SMTP, error) {
 	return s, nil
 }
 
-// Send hands one message over. The server's refusal of the recipient or of the
-// content is ErrRefused; one of the sign-in or the sender is not, since an
-// operator can mend it while the message waits.
+// Send hands one message over. The server's refusal of the recipient is
+// ErrRefused; one of the sign-in, the sender or the content, which are ours, is
+// not, since an operator can mend it while the message waits.
 func (s *SMTP) Send(ctx context.Context, e Envelope) error {
 	content, err := compose(e)
 	if err != nil {
@@ -160,48 +161,90 @@ func (s *SMTP) client(dial gomail.DialContextFunc) (*gomail.Client, error) {
 // hand gives the message to the server, which answers at the end of it.
 func (s session) hand(from, to string, content []byte) error {
 	if err := s.Mail("<" + from + ">"); err != nil {
-		return fmt.Errorf("sender %s: %w", from, err)
+		return fmt.Errorf("sender %s: %w", from, unanswered(err))
 	}
 	if err := s.Rcpt("<" + to + ">"); err != nil {
-		return fmt.Errorf("recipient: %w", refusal(err))
+		return fmt.Errorf("recipient: %w", refusal(err, !aboutSender(err)))
 	}
 	w, err := s.Data()
 	if err != nil {
-		return fmt.Errorf("content: %w", refusal(err))
+		return fmt.Errorf("content: %w", refusal(err, false))
 	}
 	if _, err := w.Write(content); err != nil {
 		return fmt.Errorf("content: %w", err)
 	}
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("content: %w", refusal(err))
+		return fmt.Errorf("content: %w", refusal(err, false))
 	}
 	return nil
 }
 
-// refusal marks a permanent negative answer (RFC 5321, 4.2.1) about the
-// recipient or the message. One about us is none, since an operator can mend it.
-func refusal(err error) error {
-	var answer *textproto.Error
-	if errors.As(err, &answer) && answer.Code >= 500 && answer.Code < 600 && !aboutUs(answer.Msg) {
+// refusal marks a permanent answer about the recipient. Its enhanced status code
+// says what it is about; where that does not, recipient does.
+func refusal(err error, recipient bool) error {
+	answer, permanent := permanentAnswer(err)
+	if !permanent {
+		return unanswered(err)
+	}
+	switch code := enhanced(answer.Msg); {
+	case slices.Contains(recipientCodes(), code):
+		recipient = true
+	case aboutUs(code):
+		recipient = false
+	}
+	if recipient {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
+	return err
+}
+
+// permanentAnswer is a negative answer that no repeat changes, of those that are
+// about mail: 500 to 549 are about commands, the connection and the sign-in (RFC
+// 5321, 4.2.1; RFC 4954, 6).
+func permanentAnswer(err error) (*textproto.Error, bool) {
+	var answer *textproto.Error
+	return answer, errors.As(err, &answer) && answer.Code >= 550 && answer.Code < 560
+}
+
+func unanswered(err error) error {
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("the connection ended without an answer: %w", err)
 	}
 	return err
 }
 
-// aboutUs tells by an answer's enhanced status code (RFC 3463) that it is about
-// the sender's address (X.1.7, X.1.8), the server (X.3), or what this sender may
-// do: security and policy (X.7), an account that was closed, a reputation.
-func aboutUs(text string) bool {
+// enhanced is the enhanced status code (RFC 3463) that a permanent answer begins
+// with, without its class, or "".
+func enhanced(text string) string {
 	code, _, _ := strings.Cut(text, " ")
-	class, rest, _ := strings.Cut(code, ".")
-	subject, detail, ok := strings.Cut(rest, ".")
+	class, rest, ok := strings.Cut(code, ".")
 	if !ok || class != "5" {
-		return false
+		return ""
 	}
-	return subject == "3" || subject == "7" || subject == "1" && (detail == "7" || detail == "8")
+	return rest
+}
+
+// recipientCodes are about the recipient whenever they come: there is no such
+// address or host, it moved, takes no mail, is closed, full, or a list that
+// cannot be reached. Others of its subject are not, since Microsoft's 5.2.252
+// is about the sender.
+func recipientCodes() []string {
+	return []string{"1.1", "1.2", "1.3", "1.6", "1.10", "2.1", "2.2", "2.3", "2.4"}
+}
+
+// aboutUs tells of an enhanced status code that it is about the sender's address
+// (X.1.7, X.1.8), the server (X.3), or what this sender may do: security and
+// policy (X.7), an account that was closed, a reputation.
+func aboutUs(code string) bool {
+	subject, _, _ := strings.Cut(code, ".")
+	return subject == "3" || subject == "7" || code == "1.7" || code == "1.8"
+}
+
+// aboutSender tells by the words of an answer to the recipient's address that it
+// is the sender who may not send. Servers that know no enhanced codes say it so.
+func aboutSender(err error) bool {
+	text := strings.ToLower(err.Error())
+	return slices.ContainsFunc([]string{"sender", "from address", "authenticat", "relay"}, func(word string) bool { return strings.Contains(text, word) })
 }
 
 func isASCII(s string) bool {

@@ -88,8 +88,8 @@ func TestSMTPNeverGoesUnencrypted(t *testing.T) {
 	}
 }
 
-// What the recipient's side says for good ends the tries; what an operator or
-// time can mend does not.
+// What a server says for good of the recipient ends the tries; what an operator
+// or time can mend does not, at whatever step it is said.
 func TestSMTPRefusals(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -97,23 +97,33 @@ func TestSMTPRefusals(t *testing.T) {
 		answer  error
 		refused bool
 	}{
-		"no such recipient":       {"rcpt", testenv.Refuse(550), true},
-		"recipient busy":          {"rcpt", testenv.Refuse(450), false},
-		"content not acceptable":  {"data", testenv.Refuse(554), true},
-		"content later":           {"data", testenv.Refuse(451), false},
-		"recipient's box is full": {"rcpt", testenv.RefuseAs(552, [3]int{5, 2, 2}), true},
-		"recipient's name":        {"rcpt", testenv.RefuseAs(550, [3]int{5, 1, 1}), true},
-		"policy of the relay":     {"rcpt", testenv.RefuseAs(550, [3]int{5, 7, 1}), false},
-		"account was closed":      {"data", testenv.RefuseAs(554, [3]int{5, 7, 0}), false},
-		"reputation of the relay": {"taken", testenv.RefuseAs(550, [3]int{5, 7, 26}), false},
-		"relay has no space":      {"data", testenv.RefuseAs(552, [3]int{5, 3, 1}), false},
-		"sender's address":        {"rcpt", testenv.RefuseAs(550, [3]int{5, 1, 8}), false},
-		"sender not allowed":      {"mail", testenv.Refuse(553), false},
-		"sign-in not allowed":     {"auth", testenv.Refuse(535), false},
+		"no such recipient":       {"rcpt", testenv.Refuse(550, "No such user here"), true},
+		"recipient, undefined":    {"rcpt", testenv.Refuse(550, "5.0.0 No such user here"), true},
+		"recipient busy":          {"rcpt", testenv.Refuse(450, "4.2.1 Try later"), false},
+		"recipient's box is full": {"rcpt", testenv.Refuse(552, "5.2.2 Mailbox full"), true},
+		"recipient's name":        {"rcpt", testenv.Refuse(550, "5.1.1 The sender should look for another address"), true},
+		"recipient, at the end":   {"data", testenv.Refuse(550, "5.1.10 Recipient not found"), true},
+		"box, taken and refused":  {"taken", testenv.Refuse(552, "5.2.2 Mailbox full"), true},
+		"content not acceptable":  {"data", testenv.Refuse(554, "Message rejected"), false},
+		"content later":           {"data", testenv.Refuse(451, "Try later"), false},
+		"sender not verified":     {"data", testenv.Refuse(550, "The from address does not match a verified Sender Identity."), false},
+		"sender may not be":       {"data", testenv.Refuse(554, "5.2.252 SendAsDenied; not allowed to send as"), false},
+		"account was closed":      {"data", testenv.Refuse(554, "5.7.0 Your account is closed"), false},
+		"relay has no space":      {"data", testenv.Refuse(552, "5.3.1 No space"), false},
+		"reputation of the relay": {"taken", testenv.Refuse(550, "5.7.26 Not trusted"), false},
+		"policy of the relay":     {"rcpt", testenv.Refuse(550, "5.7.1 Not allowed"), false},
+		"sender's address":        {"rcpt", testenv.Refuse(550, "5.1.8 Unknown domain"), false},
+		"sender, in words":        {"rcpt", testenv.Refuse(550, "Unauthenticated senders not allowed"), false},
+		"relay, in words":         {"rcpt", testenv.Refuse(550, "Relay access denied"), false},
+		"sign-in asked for":       {"rcpt", testenv.Refuse(530, "Sign in first"), false},
+		"sender not signed in":    {"mail", testenv.Refuse(550, "Unauthenticated senders not allowed"), false},
+		"sender not allowed":      {"mail", testenv.Refuse(553, "5.1.1 Not owned by you"), false},
+		"sign-in not allowed":     {"auth", testenv.Refuse(535, "5.7.8 Wrong password"), false},
+		"sign-in, account gone":   {"auth", testenv.Refuse(550, "5.2.1 Account disabled"), false},
+		"host not allowed":        {"hello", testenv.Refuse(554, "No service for you"), false},
 		"hang up at the content":  {"data", testenv.ErrHangUp, false},
 		"hang up at the start":    {"mail", testenv.ErrHangUp, false},
 		"taken, the answer lost":  {"taken", testenv.ErrHangUp, false},
-		"taken, and then refused": {"taken", testenv.Refuse(552), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,6 +141,9 @@ func TestSMTPRefusals(t *testing.T) {
 			}
 			if strings.Contains(err.Error(), testenv.SMTPPassword) {
 				t.Errorf("the password is in %v", err)
+			}
+			if _, words, ok := strings.Cut(c.answer.Error(), ": "); ok && !strings.Contains(err.Error(), words) {
+				t.Errorf("%v does not say %q", err, words)
 			}
 			server.Answer(nil)
 			if err := s.Send(t.Context(), envelope("1")); err != nil {

@@ -77,7 +77,11 @@ func (s *SMTP) serve(t testing.TB, config *tls.Config, wrap func(net.Listener) n
 		t.Fatal(err)
 	}
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return &smtpSession{server: s, conn: c}, nil
+		session := &smtpSession{server: s, conn: c}
+		if err := session.ask("hello", c.Hostname()); err != nil {
+			return nil, err
+		}
+		return session, nil
 	}))
 	server.Domain, server.TLSConfig, server.ErrorLog = "localhost", config, log.New(io.Discard, "", 0)
 	done := make(chan struct{})
@@ -93,7 +97,7 @@ func (s *SMTP) serve(t testing.TB, config *tls.Config, wrap func(net.Listener) n
 	return l.Addr().String()
 }
 
-// Answer sets what the server says at a step: auth, mail, rcpt, data or taken.
+// Answer sets what the server says at a step: hello, auth, mail, rcpt, data or taken.
 // The last one comes after the message was kept: an error there is a lost
 // answer. nil is yes, ErrHangUp no answer at all.
 func (s *SMTP) Answer(answer func(step, value string) error) {
@@ -102,12 +106,10 @@ func (s *SMTP) Answer(answer func(step, value string) error) {
 	s.answer = answer
 }
 
-// Refuse is an answer with a code, such as 550.
-func Refuse(code int) error { return &smtp.SMTPError{Code: code, Message: "a test refuses"} }
-
-// RefuseAs is an answer with a code and an enhanced one, such as 550 and 5.7.1.
-func RefuseAs(code int, enhanced [3]int) error {
-	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: "a test refuses"}
+// Refuse is an answer with a code, such as 550, and words, which begin with an
+// enhanced code, such as 5.7.1, where the server knows these.
+func Refuse(code int, words string) error {
+	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.NoEnhancedCode, Message: words}
 }
 
 // Mails are the messages that were taken.
