@@ -31,6 +31,12 @@ func TestGuestGoesOnAfterReload(t *testing.T) {
 	b.choose(paths...)
 	b.send()
 	b.reads("#fact-sent", "42.0 MB of 75.6 MB")
+	// What has left and is not acknowledged is a line, and no word or value counts it.
+	b.holds(`parseInt(document.querySelector("#list .hair").style.getPropertyValue("--reach")) > 55`)
+	b.reads("#list", "41.9 MB of 75.5 MB")
+	if value := b.eval(`document.querySelector("#list .hair").value`); value != "55" {
+		t.Errorf("the row's bar says %s %%, and 55 %% are acknowledged", value)
+	}
 	b.look("upload-sending")
 	first := b.sent("PUT ")
 	if len(first) < 6 {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readCode, tidyCode } from "../static/js/codes.js";
 import { crc32, crcOfBlob, crcText } from "../static/js/crc32.js";
-import { percentOf } from "../static/js/filerows.js";
+import { percentOf, reachOf } from "../static/js/filerows.js";
 import { FileTree } from "../static/js/filetree.js";
 import { Meter } from "../static/js/meter.js";
 import { FreeNames, pathAllowed, pathKey, splitName, splitPath } from "../static/js/names.js";
@@ -227,12 +227,15 @@ test("a time of day names its day", () => {
   assert.equal(f.moment(new Date(2026, 10, 29, 9, 30), now), "29 November 2026, 09:30");
 });
 
-test("a row says 100 % when all is acknowledged, not when all has left", () => {
-  const row = (size, acknowledged, ...moved) => percentOf({ size, acknowledged, pieces: new Set(moved.map((bytes) => /** @type {any} */ ({ moved: bytes }))) });
-  assert.equal(row(1000, 0, 1000), 99);
-  assert.equal(row(1000, 400, 590), 99);
-  assert.equal(row(1000, 400, 700), 99);
-  assert.equal(row(1000, 400, 100), 50);
-  assert.equal(row(1000, 1000), 100);
-  assert.equal(row(0, 0), 0);
+test("a row counts what is acknowledged, and what has only left is a reach beyond it", () => {
+  const row = (size, acknowledged, ...moved) => {
+    const item = { size, acknowledged, pieces: new Set(moved.map((bytes) => /** @type {any} */ ({ moved: bytes }))) };
+    return [percentOf(item), reachOf(item)];
+  };
+  assert.deepEqual(row(1000, 0, 1000), [0, 100]);
+  assert.deepEqual(row(1000, 400, 100, 90), [40, 59]);
+  assert.deepEqual(row(1000, 400, 700), [40, 100]);
+  assert.deepEqual(row(1000, 999), [99, 99]);
+  assert.deepEqual(row(1000, 1000), [100, 100]);
+  assert.deepEqual(row(0, 0), [0, 0]);
 });

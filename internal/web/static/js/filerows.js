@@ -70,9 +70,8 @@ export class FileRows {
     setAttribute(text.lastElementChild, "class", `small cut ${TONES[shown] && shown !== "sent" ? TONES[shown] : "soft"}`);
     setText(side.firstElementChild, figures.bytes(item.size));
     setAttribute(side.lastElementChild, "aria-label", t("send.remove", { name }));
-    const percent = percentOf(item);
     setShown(bar, shown === "sending" || shown === "retrying");
-    if (bar.value !== percent) bar.value = percent;
+    setBar(bar, item);
     setAttribute(bar, "aria-label", name);
   }
 
@@ -80,7 +79,7 @@ export class FileRows {
     const { t, figures } = this.#words;
     const percent = figures.number(percentOf(item));
     switch (shown) {
-      case "sending": return held ? t("send.row.held", { percent }) : this.#moving(item, percent);
+      case "sending": return held ? t("send.row.held", { percent }) : this.#moving(item);
       case "retrying": return held ? t("send.row.held", { percent }) : this.#again(item);
       case "failed": return this.#words.reason(item);
       case "waiting": return t(this.#words.held() && item.acknowledged > 0 ? "send.row.held" : "send.row.waiting", { percent });
@@ -89,10 +88,11 @@ export class FileRows {
     }
   }
 
-  #moving(item, percent) {
+  /** Of a file whose first part is not acknowledged nothing has arrived, and no figure says otherwise. */
+  #moving(item) {
     const { t, figures } = this.#words;
-    if (item.parts.count <= 1) return t("send.row.percent", { percent });
-    return t("send.of", { part: figures.bytes(progressOf(item)), whole: figures.bytes(item.size) });
+    if (item.acknowledged === 0) return t("send.row.moving");
+    return t("send.of", { part: figures.bytes(item.acknowledged), whole: figures.bytes(item.size) });
   }
 
   #again(item) {
@@ -102,17 +102,23 @@ export class FileRows {
   }
 }
 
-/** Of a file in flight the row also counts what is on its way; the page's own figure does not. @param {Pick<Item, "size" | "acknowledged" | "pieces">} item */
-function progressOf(item) {
-  let bytes = item.acknowledged;
-  for (const piece of item.pieces) bytes += piece.moved;
-  return Math.min(bytes, item.size);
+/** How much of a file is acknowledged, in per cent. @param {Pick<Item, "size" | "acknowledged">} item */
+export function percentOf({ size, acknowledged }) {
+  return size === 0 ? 0 : Math.floor(100 * acknowledged / size);
 }
 
-/** How much of a file the row shows: never all of it before all is acknowledged. @param {Pick<Item, "size" | "acknowledged" | "pieces">} item */
-export function percentOf(item) {
-  if (item.size === 0) return 0;
-  return Math.min(Math.floor(100 * progressOf(item) / item.size), item.acknowledged < item.size ? 99 : 100);
+/** How far the bytes reach that have left, acknowledged or not, in per cent. @param {Pick<Item, "size" | "acknowledged" | "pieces">} item */
+export function reachOf({ size, acknowledged, pieces }) {
+  let bytes = acknowledged;
+  for (const piece of pieces) bytes += piece.moved;
+  return percentOf({ size, acknowledged: Math.min(bytes, size) });
+}
+
+/** The bar is what is acknowledged; what is on its way is a paler line beyond it. */
+function setBar(bar, item) {
+  const percent = percentOf(item), reach = `${reachOf(item)}%`;
+  if (bar.value !== percent) bar.value = percent;
+  if (bar.style.getPropertyValue("--reach") !== reach) bar.style.setProperty("--reach", reach);
 }
 
 /** Why something is tried again, in a few words. @param {string} code @param {(key: string) => string} t */
