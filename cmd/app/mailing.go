@@ -90,7 +90,11 @@ func (p *parts) mailEvents() web.MailEvents {
 				return fmt.Errorf("%w: %w", web.ErrMailEvents, err)
 			}
 			for _, b := range bounces {
-				if err := p.mail.Bounced(ctx, b); err != nil {
+				err := p.mail.Bounced(ctx, b)
+				if errors.Is(err, mail.ErrNotOurs) {
+					p.metrics.strayMail.WithLabelValues(service).Inc()
+					p.log.Warn("mail_event_unknown", "service", service, "event", b.Event, "mail_id", b.MailID)
+				} else if err != nil {
 					return err
 				}
 			}

@@ -17,11 +17,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/mail"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lenzeye/lenzeye/internal/testenv"
 )
 
 // mailService stands in for Brevo and SendGrid: a proxy through which the
@@ -219,6 +223,66 @@ func TestMailThatBounces(t *testing.T) {
 				t.Error("the secret is in the log")
 			}
 		})
+	}
+}
+
+// By the services' SMTP relays it is the same: what they give back of a message
+// names it, though the Message-ID is another.
+func TestMailBySMTPThatBounces(t *testing.T) {
+	t.Parallel()
+	const secret = "a-secret-of-twenty-and-more"
+	server := testenv.NewSMTP(t)
+	way := url.URL{Scheme: "smtps", User: url.UserPassword(testenv.SMTPUsername, testenv.SMTPPassword), Host: server.TLS}
+	s, _ := newProcess(t, "SMTP_URL="+way.String(), "SENDER_EMAIL=anna@studio.example", "SSL_CERT_FILE="+server.CertFile,
+		"APP_SWEEP_EVERY=1s", "APP_MAIL_WEBHOOK_SECRET="+secret)
+	if code, _, stderr := call(t, []string{"APP_ENVIRONMENT=local", "APP_DATA_DIR=" + s.dir, "APP_STORAGE_MIN_FREE=0"}, "seed"); code != exitOK {
+		t.Fatalf("seed: exit %d, %s", code, stderr)
+	}
+	if !arrive(server, 2) {
+		t.Fatalf("%d messages arrived, want 2", len(server.Mails()))
+	}
+	for i, service := range []string{"brevo", "sendgrid"} {
+		message, err := mail.ReadMessage(bytes.NewReader(server.Mails()[i].Content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var order struct {
+			Args map[string]string `json:"unique_args"`
+		}
+		if err := json.Unmarshal([]byte(message.Header.Get("X-SMTPAPI")), &order); err != nil {
+			t.Fatal(err)
+		}
+		event := map[string]string{"event": "hard_bounce", "message-id": "<other@relay.example>", "X-Mailin-custom": message.Header.Get("X-Mailin-custom")}
+		if service == "sendgrid" {
+			event = order.Args
+			event["event"], event["smtp-id"] = "bounce", "<other@relay.example>"
+		}
+		body, err := json.Marshal(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.tellsOfBounce(t, "/api/v1/mail/events/"+service, secret, string(body))
+		if n := bytes.Count(s.eventsOf(), []byte("mail_bounced")); n != i+1 {
+			t.Errorf("%s: %d events, want %d", service, n, i+1)
+		}
+	}
+}
+
+// Bounces of messages that are not ours are counted and logged one by one,
+// without what the service says of them.
+func TestMailEventsOfNoMailOfOurs(t *testing.T) {
+	t.Parallel()
+	const secret = "a-secret-of-twenty-and-more"
+	s := newSolo(t, "APP_MAIL_WEBHOOK_SECRET="+secret)
+	for service, event := range map[string]string{"brevo": "hard_bounce", "sendgrid": "bounce"} {
+		s.tellsOfBounce(t, "/api/v1/mail/events/"+service, secret, fmt.Sprintf(`[{"event": "delivered"},
+			{"event": %q, "email": "guest@example.com", "reason": "no guest@example.com"},
+			{"event": %q, "mail_id": "0193b5a0-0000-7000-8000-000000000001"}]`, event, event))
+		says(t, string(s.asks("GET", "/metrics", "", "").body), `lenzeye_mail_events_unknown_total{service="`+service+`"} 2`)
+	}
+	log := s.log.String()
+	if n := strings.Count(log, "mail_event_unknown"); n != 4 || strings.Contains(log, "guest@example.com") {
+		t.Errorf("%d warnings, want 4 that name nobody, in\n%s", n, log)
 	}
 }
 

@@ -35,6 +35,8 @@ type metrics struct {
 	damaged  prometheus.Counter
 	scrubbed prometheus.Counter
 	found    *prometheus.CounterVec
+
+	strayMail *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -67,11 +69,14 @@ func newMetrics() *metrics {
 		found: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "lenzeye_reconcile_found_total", Help: "Differences between bucket and rows that walks met, each at every walk."},
 			[]string{"kind"}),
+		strayMail: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lenzeye_mail_events_unknown_total", Help: "Bounces that a mail service told of and that name no mail of ours."},
+			[]string{"service"}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests, m.seconds, m.received, m.sent, m.broken, m.steps, m.failures, m.dropped,
-		m.damaged, m.scrubbed, m.found,
+		m.damaged, m.scrubbed, m.found, m.strayMail,
 	)
 	return m
 }

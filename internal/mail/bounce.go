@@ -13,16 +13,18 @@ import (
 	"github.com/lenzeye/lenzeye/internal/db"
 )
 
-// Errors of ReadBounces.
+// Errors of ReadBounces and Bounced.
 var (
 	ErrNoService = errors.New("no mail service of this name tells of its messages")
 	ErrEvents    = errors.New("these are no events of this mail service")
+	ErrNotOurs   = errors.New("no message of ours bounced")
 )
 
 // Bounce is a message that a mail service had taken over and could not deliver.
 type Bounce struct {
 	MailID string // "" where the event names no message of ours
-	Reason string
+	Event  string // the service's word
+	Reason string // this word, and what the recipient's server said, if it did
 }
 
 // event is what both services tell of a message, each by its own names.
@@ -80,8 +82,10 @@ func ReadBounces(service string, body []byte) ([]Bounce, error) {
 	var bounces []Bounce
 	for _, e := range events {
 		if slices.Contains(final, string(e.Event)) {
-			id := firstID(e.Custom, e.MailID, e.MessageID, e.SMTPID)
-			bounces = append(bounces, Bounce{MailID: id, Reason: strings.TrimSuffix(string(e.Event+": "+e.Reason), ": ")})
+			bounces = append(bounces, Bounce{
+				MailID: firstID(e.Custom, e.MailID, e.MessageID, e.SMTPID), Event: string(e.Event),
+				Reason: strings.TrimSuffix(string(e.Event+": "+e.Reason), ": "),
+			})
 		}
 	}
 	return bounces, nil
@@ -104,19 +108,21 @@ UPDATE mails SET state = 'bounced', vars_sealed = NULL, lease_owner = NULL, leas
 WHERE id = $1 AND state IN ('sending', 'sent')
 RETURNING account_id, kind, recipient`
 
+const findMail = `SELECT 1 FROM mails WHERE id = $1`
+
 // Bounced marks a message that did not arrive and tells its account, once
-// however often the service tells of it. A message that is not known any more
-// changes nothing.
+// however often the service tells of it. Errors: ErrNotOurs, of a message that
+// there is not, or not any more.
 func (o *Outbox) Bounced(ctx context.Context, b Bounce) error {
 	if b.MailID == "" {
-		return nil
+		return ErrNotOurs
 	}
 	err := o.opts.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		f := Failure{MailID: b.MailID, Reason: reasonOf(errors.New(b.Reason))}
 		var kind string
 		err := tx.QueryRowContext(ctx, markBounced, f.MailID, f.Reason).Scan(&f.AccountID, &kind, &f.Recipient)
 		if errors.Is(err, sql.ErrNoRows) {
-			return nil
+			return ours(ctx, tx, b.MailID)
 		}
 		if err != nil {
 			return err
@@ -128,6 +134,16 @@ func (o *Outbox) Bounced(ctx context.Context, b Bounce) error {
 		return fmt.Errorf("mark mail %s as bounced: %w", b.MailID, err)
 	}
 	return nil
+}
+
+// ours is ErrNotOurs where there is no message of this id.
+func ours(ctx context.Context, tx *sql.Tx, id string) error {
+	var found int
+	err := tx.QueryRowContext(ctx, findMail, id).Scan(&found)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotOurs
+	}
+	return err
 }
 
 // nobodyHears stands in for a func of Options that is nil.

@@ -20,22 +20,22 @@ func TestReadBounces(t *testing.T) {
 		err           error
 	}{
 		"brevo, one": {"brevo", ` {"event": "hard_bounce", "email": "a@b.c", "reason": "550 no such user", "message-id": "<other@x>", "X-Mailin-custom": "` + bouncedID + `"}`,
-			[]Bounce{{bouncedID, "hard_bounce: 550 no such user"}}, nil},
-		"brevo, by Message-ID": {"brevo", `{"event": "blocked", "message-id": "<` + bouncedID + `@studio.example>"}`, []Bounce{{bouncedID, "blocked"}}, nil},
+			[]Bounce{{bouncedID, "hard_bounce", "hard_bounce: 550 no such user"}}, nil},
+		"brevo, by Message-ID": {"brevo", `{"event": "blocked", "message-id": "<` + bouncedID + `@studio.example>"}`, []Bounce{{bouncedID, "blocked", "blocked"}}, nil},
 		"brevo, a list": {"brevo", `[{"event": "delivered"}, {"event": "deferred"}, {"event": "soft_bounce", "reason": "full"}]`,
-			[]Bounce{{"", "soft_bounce: full"}}, nil},
+			[]Bounce{{"", "soft_bounce", "soft_bounce: full"}}, nil},
 		"sendgrid": {"sendgrid", `[{"event": "processed", "mail_id": "x"}, {"event": "bounce", "type": "bounce", "reason": "550 5.1.1", "status": "5.1.1", "mail_id": "` + bouncedID + `"},
 			{"event": "dropped", "reason": "Bounced Address", "smtp-id": "<` + bouncedID + `@studio.example>"}, {"event": "open", "mail_id": "` + bouncedID + `"}]`,
-			[]Bounce{{bouncedID, "bounce: 550 5.1.1"}, {bouncedID, "dropped: Bounced Address"}}, nil},
+			[]Bounce{{bouncedID, "bounce", "bounce: 550 5.1.1"}, {bouncedID, "dropped", "dropped: Bounced Address"}}, nil},
 		"one odd among others": {"sendgrid", `[{"event": "dropped", "smtp-id": 7, "reason": {}}, {"event": 1}, {"event": "bounce", "mail_id": "` + bouncedID + `"}]`,
-			[]Bounce{{"", "dropped"}, {bouncedID, "bounce"}}, nil},
+			[]Bounce{{"", "dropped", "dropped"}, {bouncedID, "bounce", "bounce"}}, nil},
 		"nothing":         {"sendgrid", `[]`, nil, nil},
 		"other service":   {"mailgun", `[]`, nil, ErrNoService},
 		"no JSON":         {"brevo", `event=bounce`, nil, ErrEvents},
 		"no events":       {"sendgrid", `["bounce"]`, nil, ErrEvents},
 		"cut":             {"sendgrid", `[{"event": "bounce"`, nil, ErrEvents},
 		"nothing at all":  {"brevo", ``, nil, nil},
-		"id of no format": {"brevo", `{"event": "error", "X-Mailin-custom": "' OR 1=1"}`, []Bounce{{"", "error"}}, nil},
+		"id of no format": {"brevo", `{"event": "error", "X-Mailin-custom": "' OR 1=1"}`, []Bounce{{"", "error", "error"}}, nil},
 	} {
 		got, err := ReadBounces(c.service, []byte(c.body))
 		if diff := cmp.Diff(c.want, got); diff != "" || !errors.Is(err, c.err) {
@@ -57,9 +57,9 @@ func TestBounced(t *testing.T) {
 		id, waits := f.queue(t, "a", 1), f.queue(t, "b", 1)
 		f.deliver(t, id)
 		for range 3 {
-			for _, mailID := range []string{id, waits, bouncedID, ""} {
-				if err := f.Bounced(t.Context(), Bounce{mailID, "hard_bounce: no such user\x00"}); err != nil {
-					t.Fatal(err)
+			for mailID, want := range map[string]error{id: nil, waits: nil, bouncedID: ErrNotOurs, "": ErrNotOurs} {
+				if err := f.Bounced(t.Context(), Bounce{mailID, "hard_bounce", "hard_bounce: no such user\x00"}); !errors.Is(err, want) {
+					t.Errorf("%q: %v, want %v", mailID, err, want)
 				}
 			}
 		}

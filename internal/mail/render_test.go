@@ -168,6 +168,13 @@ func TestComposedMessageReadsBack(t *testing.T) {
 	if got := m.Header.Get("Message-ID"); got != "<"+e.MessageID+">" {
 		t.Errorf("Message-ID %s", got)
 	}
+	if got := m.Header.Get("X-Mailin-custom"); got != e.ID {
+		t.Errorf("for Brevo %q", got)
+	}
+	const order = `{"unique_args":{"mail_id":"0193b5a0-0000-7000-8000-000000000001"}, "filters":{"clicktrack":{"settings":{"enable":0}}, "opentrack":{"settings":{"enable":0}}}}`
+	if got := m.Header.Get("X-SMTPAPI"); got != order {
+		t.Errorf("for SendGrid %s", got)
+	}
 	want := map[string]string{"text/plain; charset=utf-8": e.Text, "text/html; charset=utf-8": e.HTML}
 	if d := cmp.Diff(want, parts(t, m)); d != "" {
 		t.Errorf("parts (-want +got):\n%s", d)
