@@ -313,6 +313,7 @@ func (s *Server) fail(c *call, err error) {
 	if p.Status >= http.StatusInternalServerError || !known {
 		c.w.cause = err
 	}
+	p.Status = c.route.statusHere(p.Status)
 	if c.r.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		c.w.gone = true
 	}

@@ -51,6 +51,9 @@ func TestExhaustedPool(t *testing.T) {
 	at.MaxConns, at.AcquireTimeout = 2, 500*time.Millisecond
 	var e *env
 	e = newEnvAt(t, at, nil, func(o *Options) {
+		o.MailEvents = MailEvents{Secret: eventSecret, Take: func(ctx context.Context, _ string, _ []byte) error {
+			return e.db.InTx(ctx, func(context.Context, *sql.Tx) error { return nil })
+		}}
 		o.Checks = []Check{
 			{Name: "database", Run: func(ctx context.Context) error { return e.db.Ping(ctx) }},
 			{Name: "bucket", Run: func(ctx context.Context) error { return e.store.Check(ctx) }},
@@ -81,6 +84,9 @@ func TestExhaustedPool(t *testing.T) {
 		if took := time.Since(began); took < at.AcquireTimeout || took > at.AcquireTimeout+10*time.Second {
 			t.Errorf("%s %s was refused after %v", call.method, call.path, took)
 		}
+	}
+	if r := e.do("POST", "/api/v1/mail/events/brevo", eventSecret, "[]"); r.StatusCode != 429 || r.Header.Get("Retry-After") == "" {
+		t.Errorf("mail events: %d %v", r.StatusCode, r.Header)
 	}
 	if page := e.do("GET", "/u/wedding", "", nil, "Accept", "text/html"); page.StatusCode != 503 || page.Header.Get("Retry-After") == "" {
 		t.Errorf("the page: %d %v", page.StatusCode, page.Header)

@@ -30,7 +30,8 @@ type MailEvents struct {
 func mailEventRoute() route {
 	return route{method: "POST", pattern: "/api/v1/mail/events/{service}", summary: "What a mail service tells of messages that it took over",
 		request: []any{}, maxBody: mailEventsBody, status: http.StatusNoContent, handle: (*Server).mailEvents,
-		problems: []api.Code{api.Unauthenticated, api.NotFound}}
+		pushed:   true, // https://developers.brevo.com/docs/retry-mechanism
+		problems: []api.Code{api.Unauthenticated, api.NotFound, api.StorageFull}}
 }
 
 // mailEvents takes events of a mail service, which gives the secret as a bearer

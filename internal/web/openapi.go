@@ -137,7 +137,8 @@ func (d *documenter) responses(rt route) object {
 	}
 	byStatus := map[int][]string{}
 	for _, code := range append(implied(rt), rt.problems...) {
-		byStatus[d.codes[code].Status] = append(byStatus[d.codes[code].Status], string(code))
+		status := rt.statusHere(d.codes[code].Status)
+		byStatus[status] = append(byStatus[status], string(code))
 	}
 	for status, codes := range byStatus {
 		slices.Sort(codes)

@@ -28,6 +28,7 @@ type route struct {
 	quiet   bool // logged at debug level
 	list    bool // takes limit and cursor
 	search  bool // takes q and state
+	pushed  bool // services call it that drop what 5xx answers, and bring again what 429 does
 
 	request  any    // zero value of the JSON body; nil: none is read
 	body     string // media type of a body that is not JSON
@@ -38,6 +39,16 @@ type route struct {
 	problems []api.Code
 
 	handle func(*Server, *call) error
+}
+
+// statusHere is what a problem's status is on this route: pushed ones call what
+// passes by itself 429.
+func (rt route) statusHere(status int) int {
+	passes := status == http.StatusServiceUnavailable || status == http.StatusInsufficientStorage
+	if rt.pushed && passes {
+		return http.StatusTooManyRequests
+	}
+	return status
 }
 
 // Kinds of tokens that routes take.
