@@ -52,12 +52,12 @@ export class DoneView {
   }
 
   paint() {
-    const { t } = this.#page;
+    const { t, around } = this.#page;
     const { late } = this.#sender;
-    this.#notices.show(late.length === 0 ? [] : [{
+    this.#notices.show([...around.remarks.shown, ...late.length === 0 ? [] : [{
       id: "late", tone: "slow", icon: "clock", title: t("send.late", { count: late.length }), text: t("send.late_text"),
       buttons: [{ label: t("send.late_send"), act: () => this.#page.another() }],
-    }]);
+    }]]);
   }
 
   /** The list as the server has it, asked for once. */

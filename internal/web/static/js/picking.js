@@ -5,7 +5,8 @@ import { fromHandles, fromInput, fromTransfer } from "./walk.js";
 /**
  * @typedef {object} Takes
  * @property {(taken: import("./walk.js").Taken) => Promise<void>} take
- * @property {(count: number) => void} counting told how many files were found while folders are read
+ * @property {(count: number) => void} counting told how many files were found while folders are read, and 0 when that is over
+ * @property {import("./remarks.js").Remarks} remarks
  * @property {() => boolean} closed whether nothing is taken any more
  */
 
@@ -25,34 +26,56 @@ export function wirePicking(takes) {
   wirePaste(takes);
 }
 
-function wireInput(input, { take, counting }) {
-  input.addEventListener("change", async () => {
+/** Reads what was chosen and hands it on; what gives nothing is told. @param {Takes} takes @param {() => Promise<import("./walk.js").Taken>} read */
+async function receive({ take, counting, remarks }, read) {
+  let taken;
+  remarks.clear();
+  try {
+    taken = await read();
+  } catch (error) {
+    console.warn(error);
+    return remarks.unread();
+  } finally {
+    counting(0);
+  }
+  if (taken.found.length === 0) return remarks.empty();
+  return take(taken);
+}
+
+function wireInput(input, takes) {
+  input.addEventListener("change", () => {
     const files = [...input.files];
     // The same files may be chosen again.
     input.value = "";
-    if (files.length > 0) await take({ found: await fromInput(files), handles: [] });
+    receive(takes, async () => ({ found: await fromInput(files), handles: [] }));
   });
   const kind = input.webkitdirectory ? "folder" : "files";
   if (!(kind === "folder" ? window.showDirectoryPicker : window.showOpenFilePicker)) return;
   let plain = false;
+  const otherwise = () => {
+    plain = true;
+    input.click();
+  };
   input.addEventListener("click", async (event) => {
     if (plain) {
       plain = false;
-      return;
+      return undefined;
     }
     event.preventDefault();
+    let handles;
     try {
-      const handles = await PICKERS[kind]();
-      await take({ found: await fromHandles(handles, counting), handles });
+      handles = await PICKERS[kind]();
     } catch {
-      // Given up, or a place that this picker does not open (a whole disk, the
-      // desktop): next time it is the browser's plain one.
-      plain = true;
+      // Given up, or a place that this picker does not open (a whole disk, the desktop):
+      // the browser does not say which. The plain picker opens it, but its files are
+      // not known after a reload: it comes only when asked for.
+      return takes.remarks.unchosen(otherwise);
     }
+    return receive(takes, async () => ({ found: await fromHandles(handles, takes.counting), handles }));
   });
 }
 
-function wireDrop({ take, counting, closed }) {
+function wireDrop(takes) {
   const place = $("drop");
   const files = (event) => event.dataTransfer?.types.includes("Files");
   const over = (on) => place.classList.toggle("over", on);
@@ -64,19 +87,18 @@ function wireDrop({ take, counting, closed }) {
   addEventListener("dragleave", (event) => {
     if (event.relatedTarget === null) over(false);
   });
-  addEventListener("drop", async (event) => {
+  addEventListener("drop", (event) => {
     if (!files(event)) return;
     event.preventDefault();
     over(false);
-    if (!closed()) await take(await fromTransfer(event.dataTransfer, counting));
+    if (!takes.closed()) receive(takes, () => fromTransfer(event.dataTransfer, takes.counting));
   });
 }
 
-function wirePaste({ take, counting, closed }) {
-  addEventListener("paste", async (event) => {
-    if (!event.clipboardData?.types.includes("Files") || closed()) return;
+function wirePaste(takes) {
+  addEventListener("paste", (event) => {
+    if (!event.clipboardData?.types.includes("Files") || takes.closed()) return;
     event.preventDefault();
-    const taken = await fromTransfer(event.clipboardData, counting);
-    if (taken.found.length > 0) await take(taken);
+    receive(takes, () => fromTransfer(event.clipboardData, takes.counting));
   });
 }

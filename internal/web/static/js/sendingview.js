@@ -56,7 +56,7 @@ export class SendingView {
    * @param {{seize: () => void, handed: number}} acts handed is how many files were given to it
    */
   paintWatched(watcher, { seize, handed }) {
-    const { t, boot, figures } = this.#page;
+    const { t, boot, figures, around } = this.#page;
     const told = watcher.last;
     const sum = told?.sum ?? { files: 0, bytes: 0, sentBytes: 0, sent: 0 };
     const held = !told || told.phase !== "sending" || watcher.silent;
@@ -66,7 +66,7 @@ export class SendingView {
       ? { id: "silent", tone: "slow", icon: "warn", title: t("send.silent"), text: t("send.silent_text"), buttons: [{ label: t("send.seize"), act: seize }] }
       : { id: "watching", tone: "", icon: "eye", title: t("send.watching"), text: t(told?.phase === "paused" ? "send.watching_paused" : "send.watching_text") };
     const given = handed === 0 ? [] : [{ id: "handed", tone: "good", icon: "check", title: t("send.handed", { count: handed }), text: "" }];
-    this.#notices.show([watching, ...given]);
+    this.#notices.show([...around.remarks.shown, watching, ...given]);
     for (const id of ["pause", "files", "elsewhere", "close-hint"]) setShown($(id), false);
   }
 

@@ -9,6 +9,7 @@ import { Patience } from "./patience.js";
 import { wirePicking } from "./picking.js";
 import { datesHold } from "./pin.js";
 import { Teller, Watcher, ownFile } from "./relay.js";
+import { Remarks } from "./remarks.js";
 import { Sender } from "./sender.js";
 import { Store, readFragment } from "./store.js";
 import { Tabs } from "./tabs.js";
@@ -26,12 +27,13 @@ const tabs = new Tabs(keep);
 const awake = new Awake();
 const painter = new Painter(() => paint());
 const thrift = new Thrift(painter.ask);
+const remarks = new Remarks(t, painter.ask);
 export const sender = new Sender({
   path: boot.slug ? `/u/${encodeURIComponent(boot.slug)}/transfers` : "/transfers", store, wire, checksums: new Checksums(), patience: new Patience(), changed: painter.ask,
   maxFile: boot.max_file_bytes ?? null, limit: thrift.limit, datesHold,
 });
 const teller = new Teller(tabs, sender);
-const around = { t, figures: figures(boot.language), studio: boot.studio, thrift, get online() { return navigator.onLine; } };
+const around = { t, figures: figures(boot.language), studio: boot.studio, thrift, remarks, get online() { return navigator.onLine; } };
 const view = new UploadView(sender, {
   boot, t, figures: around.figures, around, remove, another, openEarlier, seize: () => tabs.seize().then(takeOver),
 });
@@ -81,6 +83,7 @@ async function recall(kept) {
 
 /** Turns to another transfer; what is kept stays in the list of earlier ones. */
 function another() {
+  remarks.clear();
   sender.next();
   handles.drop();
   view.choose.showFresh();
@@ -96,7 +99,6 @@ function openEarlier(kept) {
 
 /** Takes files that were chosen, and sends them to who sends. @param {import("./walk.js").Taken} taken */
 async function take({ found, handles: given }) {
-  view.choose.counting = 0;
   if (view.watcher) return handOver(found);
   await handles.keep(sender.running ? sender.kept.id : null, given);
   const first = sender.phase === "choosing";
@@ -114,6 +116,7 @@ function handOver(found) {
 }
 
 async function start(details) {
+  remarks.clear();
   await opened;
   if (!await tabs.claim()) {
     watch();
@@ -136,8 +139,14 @@ async function start(details) {
 async function goOnByPress() {
   const allowed = await permitted(await handles.of(sender.kept.id));
   if (allowed.length === 0) return view.choose.showRecall(false);
-  await sender.add(await fromHandles(allowed, count));
-  view.choose.counting = 0;
+  let found;
+  try {
+    found = await fromHandles(allowed, count);
+  } finally {
+    count(0);
+  }
+  if (found.length === 0) return remarks.empty();
+  await sender.add(found);
   return start({});
 }
 
@@ -256,7 +265,7 @@ async function openPage() {
 
 /** Known when what this browser has kept is known: whether another tab sends. */
 const opened = adoptFragment().then(() => tabs.taken());
-wirePicking({ take, counting: count, closed: () => view.ended && !view.watcher });
+wirePicking({ take, counting: count, remarks, closed: () => view.ended && !view.watcher });
 wireForm();
 wireCopying(t("send.copied"));
 store.watch(painter.ask);

@@ -12,6 +12,7 @@ import { why } from "./filerows.js";
  * @property {boolean} online
  * @property {string} studio
  * @property {import("./thrift.js").Thrift} thrift
+ * @property {import("./remarks.js").Remarks} remarks
  */
 
 /** Reasons named in one notice. */
@@ -20,6 +21,7 @@ const REASONS = 5;
 /** @param {Sender} sender @param {Sum} sum @param {Around} around @returns {Notice[]} */
 export function noticesOf(sender, sum, around) {
   return [
+    ...around.remarks.shown,
     ...connection(sender, sum, around),
     ...holding(sender, sum, around),
     ...costs(sender, around),
@@ -31,10 +33,11 @@ export function noticesOf(sender, sum, around) {
 /** Notices of a choice that is not sent yet. @param {Sender} sender @param {Sum} sum @param {Around} around @returns {Notice[]} */
 export function readyNotices(sender, sum, around) {
   const { t } = around;
-  const notices = [...connection(sender, sum, around), ...costs(sender, around)];
+  const notices = [...around.remarks.shown, ...connection(sender, sum, around), ...costs(sender, around)];
   if (sum.failures.length > 0) {
+    const again = sum.failures.some((item) => item.reason === "unreadable") ? ` ${t("send.unreadable_text")}` : "";
     notices.push({ id: "unfit", tone: "bad", icon: "warn", title: t("send.unfit", { count: sum.failures.length }),
-      text: reasonsOf(sum.failures, around), names: sum.failures.map((item) => item.path),
+      text: reasonsOf(sum.failures, around) + again, names: sum.failures.map((item) => item.path),
       buttons: [{ label: t("send.leave_out"), act: () => sender.leaveOutFailed() }] });
   }
   return [...notices, ...renamed(sender, t)];

@@ -1,0 +1,93 @@
+package web
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// picks lets the browser's picker of folders answer with what an expression gives: no
+// test can press the buttons of its window.
+func (b *tab) picks(expression string) {
+	b.t.Helper()
+	b.eval(fmt.Sprintf(`window.showDirectoryPicker = async () => { window.asked = (window.asked ?? 0) + 1; return %s; }`, expression))
+}
+
+// A folder of the browser's own storage, with a file in it or none.
+const (
+	emptyFolder = `(await navigator.storage.getDirectory()).getDirectoryHandle("Empty", { create: true })`
+	fullFolder  = `(async () => {
+		const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("Card", { create: true });
+		const writable = await (await folder.getFileHandle("a.jpg", { create: true })).createWritable();
+		await writable.write("bytes");
+		await writable.close();
+		return folder;
+	})()`
+)
+
+// TestChoiceThatGivesNothingIsAnswered: a picker that is given up, a folder without a
+// file and one that cannot be read each end in a sentence, and none in a page that
+// counts for ever.
+func TestChoiceThatGivesNothingIsAnswered(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	b := e.openTab("en")
+	b.excuse("NotReadableError")
+	b.open("/u/wedding")
+	const folder = `#drop-pick [data-folder]`
+	b.see(folder)
+	b.picks(emptyFolder)
+	b.click(folder)
+	b.reads("#drop-notices", "There is no file in it.")
+	b.look("upload-empty-folder")
+
+	b.picks(`{ get name() { throw new DOMException("", "NotReadableError"); } }`)
+	b.click(folder)
+	b.reads("#drop-notices", "What you chose could not be read.")
+
+	b.picks(`{ kind: "directory", name: "Card", async *values() { yield { kind: "file", name: "a.jpg", getFile: async () => new File(["a"], "a.jpg") }; throw new DOMException("", "NotReadableError"); } }`)
+	b.click(folder)
+	b.reads("#ready-notices", "1 file cannot be sent.")
+	b.reads("#ready-notices", "Was the card taken out")
+	b.reads("#chosen", "1 file,")
+	b.holds(`!document.getElementById("ready").innerText.includes("Reading your files")`)
+}
+
+// TestPickerThatIsGivenUpStaysTheOneThatIsKnownLater: one Cancel must not cost the
+// handles with which a sending goes on after a reload.
+func TestPickerThatIsGivenUpStaysTheOneThatIsKnownLater(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	b := e.openTab("en")
+	b.open("/u/wedding")
+	const folder = `#drop-pick [data-folder]`
+	b.see(folder)
+	b.eval(`document.querySelector("#drop-pick [webkitdirectory]").addEventListener("click", (event) => { window.plain = !event.defaultPrevented; event.preventDefault(); })`)
+	b.picks(`Promise.reject(new DOMException("", "AbortError"))`)
+	b.click(folder)
+	b.reads("#drop-notices", "Nothing was chosen.")
+	b.look("upload-unchosen")
+	b.press("#drop-notices", "Choose another way")
+	b.holds(`window.plain && window.asked === 1`) // the browser's plain picker
+	b.picks(fullFolder)
+	b.click(folder)
+	b.reads("#chosen", "1 file,")
+	b.holds(`window.asked === 2 && document.getElementById("ready-notices").children.length === 0`)
+	b.do(chromedp.Evaluate[chromedp.Void](`{
+		const { put } = IDBObjectStore.prototype;
+		IDBObjectStore.prototype.put = function (row, key) {
+			if (row.roots) this.transaction.addEventListener("complete", () => { window.handlesKept = true; });
+			return put.call(this, row, key);
+		};
+	}`))
+	release := e.hold(0)
+	b.excuse("503")
+	b.send()
+	b.holds(`window.handlesKept`)
+	b.do(chromedp.Reload())
+	release()
+	b.click("#recall-go")
+	b.see("#done")
+	wantSame(t, e.arrived(), map[string][]byte{"Card/a.jpg": []byte("bytes")})
+}

@@ -1,0 +1,51 @@
+// What came of a step beside the sending itself: a choice that gave nothing, an act
+// that failed. One sentence, which stays until the person does the next thing.
+import { say } from "./dom.js";
+
+/** @typedef {import("./notices.js").Notice} Notice */
+
+export class Remarks {
+  /** @type {Notice[]} none or one, shown among the notices of whatever is in sight */
+  shown = [];
+  #t;
+  #changed;
+
+  /** @param {(key: string, values?: any) => string} t @param {() => void} changed */
+  constructor(t, changed) {
+    this.#t = t;
+    this.#changed = changed;
+  }
+
+  clear() {
+    if (this.shown.length === 0) return;
+    this.shown = [];
+    say("");
+    this.#changed();
+  }
+
+  /** What was chosen has no file in it. */
+  empty() {
+    this.#show({ id: "empty", tone: "slow", icon: "folder", title: this.#t("send.empty"), text: this.#t("send.empty_text") });
+  }
+
+  /** What was chosen could not even be looked into. */
+  unread() {
+    this.#show({ id: "unread", tone: "bad", icon: "warn", title: this.#t("send.unread"), text: this.#t("send.unread_text") });
+  }
+
+  /**
+   * The picker gave nothing: the person changed their mind, or it does not open what they want.
+   * @param {() => void} otherwise opens the browser's plain picker
+   */
+  unchosen(otherwise) {
+    this.#show({ id: "unchosen", tone: "", icon: "folder", title: this.#t("send.unchosen"), text: this.#t("send.unchosen_text"),
+      buttons: [{ label: this.#t("send.other_way"), act: otherwise }] });
+  }
+
+  /** @param {Notice} notice */
+  #show(notice) {
+    this.shown = [notice];
+    say(`${notice.title} ${notice.text}`);
+    this.#changed();
+  }
+}
