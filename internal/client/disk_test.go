@@ -17,7 +17,7 @@ import (
 // abc is a share's file of three bytes.
 func abc(name string) Wanted {
 	crc := api.CRC32(0x352441c2)
-	return new(Naming).Name(api.SharedFile{ID: "f", Path: name, Size: 3, CRC32: &crc})
+	return new(Naming).Name(api.SharedFile{ID: "id of " + name, Path: name, Size: 3, CRC32: &crc})
 }
 
 func fetchingABC(t *testing.T, dir string) *Fetching {

@@ -242,6 +242,19 @@ func (f folder) read(name string) []byte {
 	return b
 }
 
+// names are those of what is in the folder.
+func (f folder) names() (names []string) {
+	f.t.Helper()
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
 func (f folder) root() *os.Root {
 	f.t.Helper()
 	r, err := os.OpenRoot(f.dir)

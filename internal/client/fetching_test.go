@@ -25,18 +25,7 @@ func TestFetchGoesOn(t *testing.T) {
 	c := e.client(client.Options{})
 	big := in.write("big.mov", pattern(3*pieceSize+99, 1))
 	s := e.open(c, e.send(e.start(c), big))
-	view, err := view(t.Context(), s)
-	e.must(err)
-	ctx, stop := context.WithCancel(t.Context())
-	var pieces int
-	f := &client.Fetching{Share: s, Dir: out.root(), Parallel: 1, Watch: client.Watch{Held: func(string, int64) {
-		if pieces++; pieces == 2 {
-			stop()
-		}
-	}}}
-	if _, err := f.Fetch(ctx, name(view.Files)); !errors.Is(err, context.Canceled) {
-		t.Fatalf("interrupted: %v", err)
-	}
+	e.fetchUntil(s, out, 2)
 	if _, err := os.Stat(filepath.Join(out.dir, "big.mov")); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("half a file has its name: %v", err)
 	}
@@ -52,6 +41,23 @@ func TestFetchGoesOn(t *testing.T) {
 	e.forgetCalls()
 	if failed := e.fetchAll(s, out); len(failed) > 0 || e.count(isContent) != 0 {
 		t.Errorf("what is there was fetched again: %v, %d pieces", failed, e.count(isContent))
+	}
+}
+
+// fetchUntil fetches piece by piece, and stops when so many have arrived.
+func (e *env) fetchUntil(s *client.Share, out folder, pieces int) {
+	e.t.Helper()
+	view, err := view(e.t.Context(), s)
+	e.must(err)
+	ctx, stop := context.WithCancel(e.t.Context())
+	defer stop()
+	f := &client.Fetching{Share: s, Dir: out.root(), Parallel: 1, Watch: client.Watch{Held: func(string, int64) {
+		if pieces--; pieces == 0 {
+			stop()
+		}
+	}}}
+	if _, err := f.Fetch(ctx, name(view.Files)); !errors.Is(err, context.Canceled) {
+		e.t.Fatalf("interrupted: %v", err)
 	}
 }
 
@@ -74,14 +80,12 @@ func TestWhatIsThere(t *testing.T) {
 	}
 	full := string(pattern(2*pieceSize+1, 7)) // other bytes
 	for name, there := range map[string]map[string]string{
-		"a note cut short":         {"big.mov.part": full, "big.mov.part.json": `{"id":`},
 		"a note of another file":   {"big.mov.part": full, "big.mov.part.json": note("5", "[[0,2]]")},
 		"pieces out of order":      {"big.mov.part": full, "big.mov.part.json": note("16777217", "[[2,2],[0,1]]")},
 		"pieces that are not":      {"big.mov.part": full, "big.mov.part.json": note("16777217", "[[0,99]]")},
 		"a part cut short":         {"big.mov.part": "x", "big.mov.part.json": note("16777217", "[[0,2]]")},
 		"a part of other bytes":    {"big.mov.part": full, "big.mov.part.json": note("16777217", "[[0,2]]")},
-		"a part without a note":    {"big.mov.part": full},
-		"a part that is too long":  {"big.mov.part": full + "more"},
+		"a part that is too long":  {"big.mov.part": full + "more", "big.mov.part.json": note("16777217", "[[0,0]]")},
 		"a note without its part":  {"big.mov.part.json": note("16777217", "[[0,2]]")},
 		"a note that is half made": {"big.mov.part.json.new": "{"},
 	} {
@@ -95,6 +99,9 @@ func TestWhatIsThere(t *testing.T) {
 		if !bytes.Equal(in.read("big.mov"), out.read("big.mov")) {
 			t.Errorf("%s: the bytes differ", name)
 		}
+		if got := out.names(); len(got) != 1 && name != "a note that is half made" {
+			t.Errorf("%s: left in the folder: %v", name, got)
+		}
 	}
 	out := newFolder(t) // an earlier run ended between the file's name and the end of its note
 	out.write("big.mov", in.read("big.mov"))
@@ -102,8 +109,8 @@ func TestWhatIsThere(t *testing.T) {
 	if failed := e.fetchAll(s, out); len(failed) > 0 {
 		t.Error(failed)
 	}
-	if names, err := filepath.Glob(filepath.Join(out.dir, "*")); len(names) != 1 {
-		t.Errorf("left in the folder: %v %v", names, err)
+	if got := out.names(); len(got) != 1 {
+		t.Errorf("left in the folder: %v", got)
 	}
 	for name, body := range map[string]string{"other size": "mine", "other bytes": full} {
 		out := newFolder(t)
@@ -111,6 +118,49 @@ func TestWhatIsThere(t *testing.T) {
 		failed := e.fetchAll(s, out)
 		if len(failed) != 1 || !errors.Is(failed[0].Err, client.ErrExists) || string(out.read("big.mov")) != body {
 			t.Errorf("%s: a file of somebody's was replaced: %v", name, failed)
+		}
+	}
+}
+
+// TestPartOfSomebodyElse has files in the folder that are called as what grows
+// would be: they stay as they are, and the fetched file grows under its id, which a
+// second run goes on with.
+func TestPartOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	e, in := newEnv(t), newFolder(t)
+	c := e.client(client.Options{})
+	big := in.write("big.mov", pattern(3*pieceSize+1, 1))
+	s := e.open(c, e.send(e.start(c), big))
+	view, err := view(t.Context(), s)
+	e.must(err)
+	for name, there := range map[string]map[string]string{
+		"a part without a note": {"big.mov.part": "precious"},
+		"a note alone":          {"big.mov.part.json": "precious"},
+		"a note that is none":   {"big.mov.part": "precious", "big.mov.part.json": `{"id":`},
+		"an empty part":         {"big.mov.part": ""},
+	} {
+		out := newFolder(t)
+		for file, body := range there {
+			out.write(file, []byte(body))
+		}
+		e.fetchUntil(s, out, 2)
+		if _, err := os.Stat(filepath.Join(out.dir, view.Files[0].ID+".part")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		e.forgetCalls()
+		if failed := e.fetchAll(s, out); len(failed) > 0 {
+			t.Errorf("%s: %v", name, failed)
+		}
+		if n := e.count(func(call string) bool { return strings.Contains(call, "/files/") }); n != 2 { // of 4 pieces
+			t.Errorf("%s: %d pieces were fetched the second time, want 2", name, n)
+		}
+		if got := out.names(); len(got) != 1+len(there) || !bytes.Equal(in.read("big.mov"), out.read("big.mov")) {
+			t.Errorf("%s: in the folder are %v", name, got)
+		}
+		for file, body := range there {
+			if string(out.read(file)) != body {
+				t.Errorf("%s: %s was written to", name, file)
+			}
 		}
 	}
 }
@@ -125,7 +175,7 @@ func TestFolderIsNotLeft(t *testing.T) {
 	e.must(os.Symlink(outside.dir, filepath.Join(out.dir, "folder")))
 	e.must(os.Symlink(filepath.Join(outside.dir, "victim"), filepath.Join(out.dir, "plain.part")))
 	failed := e.fetchAll(s, out)
-	if len(failed) != 2 || string(out.read("good")) != "c" {
+	if len(failed) != 1 || string(out.read("good")) != "c" || string(out.read("plain")) != "b" {
 		t.Errorf("failed: %v", failed)
 	}
 	if entries, err := os.ReadDir(outside.dir); err != nil || len(entries) != 1 || string(outside.read("victim")) != "precious" {

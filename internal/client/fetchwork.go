@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -13,8 +12,6 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
-
-	"github.com/lenzeye/lenzeye/internal/api"
 )
 
 // fetchWork is a file on its way into the folder.
@@ -33,16 +30,6 @@ type fetchWork struct {
 	left  int
 }
 
-// arrived is what name.part.json holds: which file this is, and which of its
-// pieces are in name.part.
-type arrived struct {
-	ID     string     `json:"id"`
-	Size   int64      `json:"size"`
-	CRC32  *api.CRC32 `json:"crc32"`
-	Piece  int64      `json:"piece_size"`
-	Pieces [][2]int   `json:"pieces"` // runs [first, last], sorted
-}
-
 // begin looks what is there, once for all pieces.
 func (w *fetchWork) begin(ctx context.Context, dir *os.Root) error {
 	w.mu.Lock()
@@ -59,19 +46,6 @@ func (w *fetchWork) begin(ctx context.Context, dir *os.Root) error {
 		w.err = w.openPart(dir)
 	}
 	return w.err
-}
-
-// tidy removes what an earlier run noted of a file that is whole: it may have ended
-// between giving it its name and this.
-func (w *fetchWork) tidy(dir *os.Root) error {
-	before, err := readArrived(dir, w.part+".json")
-	if err != nil || !w.continues(before) {
-		return nil // somebody else's
-	}
-	if err := remove(dir, w.part+".json"); err != nil {
-		return &LocalError{err}
-	}
-	return nil
 }
 
 // isThere tells whether the file is in the folder already, whole.
@@ -100,105 +74,10 @@ func (w *fetchWork) isThere(ctx context.Context, dir *os.Root) (bool, error) {
 	return err == nil, err
 }
 
-// openPart opens name.part, with what it holds if it is of this file.
-func (w *fetchWork) openPart(dir *os.Root) error {
-	name := w.part
-	w.state = arrived{ID: w.id, Size: w.Size, CRC32: &w.crc, Piece: pieceSize}
-	if err := dir.MkdirAll(path.Dir(name), 0o777); err != nil {
-		return &LocalError{err}
-	}
-	before, err := readArrived(dir, name+".json")
-	if err != nil {
-		return &LocalError{err}
-	}
-	f, err := openRegular(dir, name, os.O_RDWR|os.O_CREATE)
-	if err != nil {
-		return &LocalError{err}
-	}
-	size := int64(0)
-	if w.continues(before) {
-		w.state.Pieces = before.Pieces
-		size, err = f.Seek(0, io.SeekEnd)
-	} else {
-		err = f.Truncate(0)
-	}
-	if err != nil {
-		_ = f.Close() // nothing was written
-		return &LocalError{err}
-	}
-	if n := len(w.state.Pieces); n > 0 && size < min(w.Size, int64(w.state.Pieces[n-1][1]+1)*pieceSize) {
-		w.state.Pieces = nil // somebody shortened it
-	}
-	w.f = f
-	return nil
-}
-
-// continues tells whether what an earlier run noted is of this very file, and
-// makes sense.
-func (w *fetchWork) continues(before arrived) bool {
-	if before.ID != w.id || before.Size != w.Size || before.Piece != pieceSize || before.CRC32 == nil || *before.CRC32 != w.crc {
-		return false
-	}
-	next := 0
-	for _, run := range before.Pieces {
-		if run[0] < next || run[1] < run[0] || run[1] >= w.count {
-			return false
-		}
-		next = run[1] + 1
-	}
-	return true
-}
-
-// readArrived reads the note of an earlier run, empty where there is none that
-// makes sense: a file without it begins anew.
-func readArrived(dir *os.Root, name string) (a arrived, err error) {
-	f, err := openRegular(dir, name, os.O_RDONLY)
-	if errors.Is(err, fs.ErrNotExist) {
-		return a, nil
-	}
-	if err != nil {
-		return a, err
-	}
-	defer f.Close()
-	if err := json.NewDecoder(io.LimitReader(f, maxNote)).Decode(&a); err != nil {
-		return arrived{}, nil
-	}
-	return a, nil
-}
-
-// maxNote is more than the note of a file of 5 TiB can have, all of whose other
-// pieces arrived.
-const maxNote = 16 << 20
-
 func (w *fetchWork) has(n int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return holds(w.state.Pieces, n)
-}
-
-// note writes down that a piece has arrived. A file of one piece is not worth a
-// note: it is done next.
-func (w *fetchWork) note(dir *os.Root, n int) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.state.Pieces = addPiece(w.state.Pieces, n)
-	if w.count == 1 {
-		return nil
-	}
-	text, err := json.Marshal(w.state)
-	if err != nil {
-		return err
-	}
-	name := w.part + ".json"
-	f, err := openRegular(dir, name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return dir.Rename(name+".new", name)
 }
 
 // openRegular opens a file of the folder. It refuses what is none, like links,
@@ -222,24 +101,6 @@ func openNow(dir *os.Root, name string, flags int) (*os.File, error) {
 		return nil, errors.Join(err, fmt.Errorf("%s is no regular file", name))
 	}
 	return f, nil
-}
-
-// addPiece adds n to sorted, disjoint and merged runs.
-func addPiece(runs [][2]int, n int) [][2]int {
-	out := make([][2]int, 0, len(runs)+1)
-	added := [2]int{n, n}
-	for _, run := range runs {
-		switch {
-		case run[1] < added[0]-1:
-			out = append(out, run)
-		case run[0] > added[1]+1:
-			out = append(out, added)
-			added = run
-		default:
-			added = [2]int{min(run[0], added[0]), max(run[1], added[1])}
-		}
-	}
-	return append(out, added)
 }
 
 // fetched counts the bytes that have arrived.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"math"
 	"path"
@@ -44,9 +45,20 @@ func (w *Wanted) Sum() (crc api.CRC32, ok bool) { return w.crc, w.hasCRC }
 // id where that would be too long, or the name of another file or folder.
 func (w *Wanted) partName() string {
 	if w.byID != nil && *w.byID || len(path.Base(w.Name)) > names.MaxSegment-len(".part.json.new") {
-		return path.Join(path.Dir(w.Name), w.ID()+".part")
+		return w.idPartName()
 	}
 	return w.Name + ".part"
+}
+
+// idPartName is what it is called where name.part will not do. What a server gives
+// instead of a UUID is no name, so its hash is taken.
+func (w *Wanted) idPartName() string {
+	id := w.uuid
+	if w.odd != nil {
+		sum := sha256.Sum256([]byte(*w.odd))
+		id = [16]byte(sum[:])
+	}
+	return path.Join(path.Dir(w.Name), textOfID(id)+".part")
 }
 
 // Naming gives the files of a share names that any file system can hold and tell
