@@ -39,7 +39,8 @@ func newGet(inv *invocation) *cobra.Command {
 Each file grows as name.part, is compared with its checksum when it is whole, and
 then gets its name. Interrupted, by Ctrl-C, a crash or a lost line, it goes on
 when it is run again. Files that are there already with the right size and
-checksum are left alone; another file of the same name is never replaced.
+checksum are left alone; another file of the same name is never replaced, nor is
+a name.part that no earlier run left: the file then grows under its id.
 
 Names that this or another system could not hold are changed and named.
 
@@ -83,13 +84,26 @@ type getRun struct {
 	show  *progress // nil before and after
 }
 
+// check looks for words that mean nothing, alone or together.
+func (f getFlags) check() error {
+	switch {
+	case f.out == "":
+		return userError{errors.New("-o is empty: name a folder")}
+	case f.list && f.out == "-":
+		return userError{errors.New("--list fetches no file: leave -o - away")}
+	case f.json && f.out == "-":
+		return userError{errors.New("-o - gives the output to the file: leave --json away")}
+	}
+	return checkCrew(f.parallel, f.patience)
+}
+
 func get(ctx context.Context, inv *invocation, f getFlags, address string) error {
 	base, token, err := client.ParseShare(address)
 	if err != nil {
 		return userError{fmt.Errorf("the download link: %w", err)}
 	}
-	if f.parallel < 1 || f.parallel > 32 {
-		return userError{fmt.Errorf("--parallel %d: 1 to 32 are possible", f.parallel)}
+	if err := f.check(); err != nil {
+		return err
 	}
 	if _, err := path.Match(f.only, ""); err != nil {
 		return userError{fmt.Errorf("--only %s: %w", f.only, err)}

@@ -60,8 +60,11 @@ func (r *sendRun) receipt(ctx context.Context, input *sendInput, done *api.Compl
 // checkReceipt sees before anything is sent that a receipt can stand where it is
 // wanted, as far as that can be seen without a trace.
 func checkReceipt(name string) error {
-	if name == "" {
+	switch name {
+	case "":
 		return nil
+	case "-":
+		return userError{errors.New("--receipt -: the output has the link and the code, so name a file")}
 	}
 	info, err := os.Stat(filepath.Dir(name))
 	if err == nil && !info.IsDir() {

@@ -36,7 +36,8 @@ func newSend(inv *invocation) *cobra.Command {
 Interrupted, by Ctrl-C, a crash or a lost line, it goes on when it is run again
 with the same link and paths: what has arrived is compared with the files, part
 by part, and not sent again. A file that changes meanwhile is named and sent
-anew. What cannot be read is named, left out, and makes the exit code 1.
+anew. What cannot be read, also a PATH of several, is named, left out, and makes
+the exit code 1.
 
 What cannot be asked again (the transfer and its token) is kept until the end in
 $XDG_STATE_HOME/lenzeye, else ~/.local/state/lenzeye, readable by you only.
@@ -85,8 +86,8 @@ func send(ctx context.Context, inv *invocation, f sendFlags, paths []string) err
 	if err != nil {
 		return userError{fmt.Errorf("--to: %w", err)}
 	}
-	if f.parallel < 1 || f.parallel > 32 {
-		return userError{fmt.Errorf("--parallel %d: 1 to 32 are possible", f.parallel)}
+	if err := checkCrew(f.parallel, f.patience); err != nil {
+		return err
 	}
 	rate, err := parseLimit(f.limit)
 	if err != nil {
@@ -148,6 +149,17 @@ func patienceAsked(cmd *cobra.Command) time.Duration {
 		return d
 	}
 	return 0
+}
+
+// checkCrew holds --parallel and --patience to what is possible.
+func checkCrew(parallel int, patience time.Duration) error {
+	if parallel < 1 || parallel > 32 {
+		return userError{fmt.Errorf("--parallel %d: 1 to 32 are possible", parallel)}
+	}
+	if patience <= 0 {
+		return userError{fmt.Errorf("--patience %s: it has to be more than nothing, like 30s", patience)}
+	}
+	return nil
 }
 
 // parseLimit reads 20MB/s as bytes a second; empty is 0, no limit.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/mail"
 	"path"
+	"strings"
 
 	"github.com/lenzeye/lenzeye/internal/api"
 	"github.com/lenzeye/lenzeye/internal/client"
@@ -52,6 +53,7 @@ func (r *sendRun) resume(ctx context.Context, input *sendInput) (done *api.Compl
 	case t.State == "receiving":
 		r.say("Going on with the transfer begun %s, %d of %d files are there.",
 			t.CreatedAt.Local().Format("2006-01-02 15:04"), t.Files.Stored, t.Files.Total)
+		r.sayUnused(t)
 		if t.Files.Total > 0 && !r.isShared() {
 			err = r.tidy(ctx)
 		}
@@ -60,6 +62,17 @@ func (r *sendRun) resume(ctx context.Context, input *sendInput) (done *api.Compl
 		return r.recognise(ctx, input)
 	}
 	return nil, true, fmt.Errorf("it is %s", t.State)
+}
+
+// sayUnused names what was typed anew and cannot change a transfer that stands.
+func (r *sendRun) sayUnused(t api.Transfer) {
+	from, err := mail.ParseAddress(r.flags.from)
+	if r.flags.from != "" && (err != nil || !strings.EqualFold(from.Address, t.SenderEmail)) {
+		r.say("--from is not used: this transfer was begun by %s.", t.SenderEmail)
+	}
+	if r.flags.message != "" && strings.TrimSpace(r.flags.message) != t.Message {
+		r.say("--message is not used: this transfer was begun with another one, or none.")
+	}
 }
 
 // tidy takes out what an earlier run sent and this one would not. What cannot be

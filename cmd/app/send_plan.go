@@ -28,18 +28,16 @@ type sendPlan struct {
 }
 
 // planSend looks at everything below paths. Links are followed only where they
-// stay inside the folder that was given.
+// stay inside the folder that was given. One of several paths that cannot be read
+// is left; where none can, that is the user's mistake.
 func planSend(ctx context.Context, paths []string, all bool) (*sendPlan, error) {
 	p := &sendPlan{}
 	taken := map[string]string{}
+	var unread []error
 	for _, given := range paths {
 		abs, err := filepath.Abs(given)
 		if err != nil {
 			return p, userError{err}
-		}
-		info, err := os.Stat(abs)
-		if err != nil {
-			return p, userError{fmt.Errorf("cannot send %s: %w", given, reason(err))}
 		}
 		name := filepath.Base(abs)
 		if name == string(filepath.Separator) || name == "." {
@@ -51,9 +49,18 @@ func planSend(ctx context.Context, paths []string, all bool) (*sendPlan, error) 
 		taken[name] = given
 		p.roots = append(p.roots, abs)
 		w := &walk{plan: p, ctx: ctx, all: all}
-		if err := w.root(abs, name, info); err != nil {
+		info, below, err := w.open(abs)
+		if err != nil {
+			unread = append(unread, fmt.Errorf("cannot send %s: %w", given, reason(err)))
+			w.leave(name, err)
+			continue
+		}
+		if err := w.root(w.at(below, name), info); err != nil {
 			return p, err
 		}
+	}
+	if len(unread) == len(paths) {
+		return p, userError{errors.Join(unread...)}
 	}
 	slices.SortFunc(p.sources, func(a, b *client.Source) int { return strings.Compare(a.Path, b.Path) })
 	return p, nil
@@ -116,25 +123,34 @@ func openNow(dir *os.Root, name string) (*os.File, error) {
 	return f, reason(err)
 }
 
-func (w *walk) root(abs, name string, info fs.FileInfo) error {
+// open opens the folder that was given, or that a file lies in, and says what of it
+// was given.
+func (w *walk) open(abs string) (info fs.FileInfo, below string, err error) {
+	if info, err = os.Stat(abs); err != nil {
+		return nil, "", err
+	}
 	resolved, err := filepath.EvalSymlinks(abs)
 	if err != nil {
-		return userError{fmt.Errorf("cannot send %s: %w", abs, reason(err))}
+		return nil, "", err
 	}
-	below := "."
+	below = "."
 	if !info.IsDir() {
 		resolved, below = filepath.Split(resolved)
 	}
 	dir, err := os.OpenRoot(resolved)
 	if err != nil {
-		return userError{fmt.Errorf("cannot send %s: %w", abs, reason(err))}
+		return nil, "", err
 	}
 	w.dir, w.real = dir, filepath.Clean(resolved)
 	w.plan.closers = append(w.plan.closers, dir)
+	return info, below, nil
+}
+
+func (w *walk) root(at place, info fs.FileInfo) error {
 	if info.IsDir() {
-		return w.folder(w.at(below, name), []fs.FileInfo{info})
+		return w.folder(at, []fs.FileInfo{info})
 	}
-	w.file(w.at(below, name), info)
+	w.file(at, info)
 	return nil
 }
 

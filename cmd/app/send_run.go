@@ -146,6 +146,8 @@ func (r *sendRun) complete(ctx context.Context, s *client.Sending, input *sendIn
 		switch {
 		case err == nil:
 			return &done, nil
+		case client.IsCode(err, api.StillSealing):
+			return nil, fmt.Errorf("all is sent, and the server still puts files together: run the same command again for the link (%w)", err)
 		case client.IsCode(err, api.TransferEmpty):
 			return nil, errors.New("nothing could be sent, all is named above")
 		case !client.IsCode(err, api.TransferIncomplete) || tries == completeTries || input.stream != nil:

@@ -67,7 +67,7 @@ func (c *Client) repeat(ctx context.Context, k call, read func(*http.Response) e
 			return fmt.Errorf("%s: %w", k.what, ctx.Err())
 		}
 		if !isTemporary(err) || k.safety == onlyUnsent && !neverArrived(err) {
-			return fmt.Errorf("%s: %w", k.what, err)
+			return fmt.Errorf("%s: %w%s", k.what, err, allowedIn(asked))
 		}
 		if err := c.wait(ctx, k.what, t, asked, err); err != nil {
 			return err
@@ -100,7 +100,7 @@ func (c *Client) wait(ctx context.Context, what string, t *trouble, asked time.D
 	// coming back in the same moment. Never sooner than what was asked for.
 	d += time.Duration(rand.Int64N(int64(d)/2 + 1))
 	if t.quiet+d > patience {
-		return fmt.Errorf("%s: %w (gave up after %d tries in %s)", what, cause, t.tries, now.Sub(t.since).Round(time.Second))
+		return fmt.Errorf("%s: %w%s (gave up after %d tries in %s)", what, cause, allowedIn(asked), t.tries, now.Sub(t.since).Round(time.Second))
 	}
 	t.quiet += d
 	if c.o.Retrying != nil {
@@ -114,6 +114,15 @@ func (c *Client) wait(ctx context.Context, what string, t *trouble, asked time.D
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	}
+}
+
+// allowedIn says, to somebody who has to come again by hand, when that has a point;
+// nothing where the answer did not ask for a wait.
+func allowedIn(asked time.Duration) string {
+	if asked < time.Second {
+		return ""
+	}
+	return fmt.Sprintf("; the server asks to wait %s", asked)
 }
 
 // try makes the call once. asked is the wait that a refusal asks for.

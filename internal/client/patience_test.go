@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lenzeye/lenzeye/internal/api"
 	"github.com/lenzeye/lenzeye/internal/client"
 )
 
@@ -86,6 +88,43 @@ func TestWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRefusalSaysWhen tells who has tried too often when to come again, at once.
+func TestRefusalSaysWhen(t *testing.T) {
+	t.Parallel()
+	for text, header := range map[string][]string{
+		"too_many_tries: Slowly.; the server asks to wait 4m5s": {"Retry-After", "245"},
+		"too_many_tries: Slowly.":                               nil,
+	} {
+		var waits []time.Duration
+		tries := 0
+		_, err := over(t, func(*http.Request) (*http.Response, error) {
+			tries++
+			return answer(429, `{"code":"too_many_tries","detail":"Slowly."}`, append([]string{"Content-Type", api.ProblemType}, header...)...), nil
+		}, &waits).ViewLink(t.Context(), "x")
+		if err == nil || !strings.HasSuffix(err.Error(), text) || tries != 1 || len(waits) != 0 {
+			t.Errorf("%v after %d tries, want %s", err, tries, text)
+		}
+	}
+}
+
+// TestPacedWriter gives each byte its time, and ends with its context.
+func TestPacedWriter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		began, body := time.Now(), pattern(50_000, 1)
+		n, err := client.PacedWriter(t.Context(), client.NewPace(10_000), &out).Write(body)
+		if took := time.Since(began); err != nil || n != len(body) || !bytes.Equal(out.Bytes(), body) || took < 5*time.Second-time.Millisecond || took > 5*time.Second+time.Millisecond {
+			t.Errorf("%d bytes in %s, %v", n, took, err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if n, err := client.PacedWriter(ctx, client.NewPace(10_000), io.Discard).Write(body); !errors.Is(err, context.DeadlineExceeded) || n > 11_000 {
+			t.Errorf("%d bytes after a second, %v", n, err)
+		}
+	})
 }
 
 // TestPatience counts the time in which nothing moves, and no other.
