@@ -55,6 +55,7 @@ const (
 	SealingMismatch  Code = "sealing_mismatch"
 	FileNotReady     Code = "file_not_ready"
 	FileDamaged      Code = "file_damaged"
+	ArchiveTooLarge  Code = "archive_too_large"
 
 	ShareNotFound Code = "share_not_found"
 	ShareExpired  Code = "share_expired"
@@ -112,6 +113,7 @@ func Codes() []CodeInfo {
 		{StillSealing, http.StatusConflict, "Some files are still being sealed"},
 		{PartConflict, http.StatusConflict, "The part is recorded with other bytes"},
 		{FileNotReady, http.StatusConflict, "The file is not stored yet"},
+		{ArchiveTooLarge, http.StatusConflict, "Too many files and folders for one archive"},
 		{LinkClosed, http.StatusGone, "The upload link is closed"},
 		{LinkExpired, http.StatusGone, "The upload link has expired"},
 		{LinkFull, http.StatusGone, "The upload link takes no further transfer"},

@@ -110,6 +110,7 @@ const (
 type planCache struct {
 	now    func() time.Time
 	making chan struct{}
+	limit  archive.Options
 
 	mu    sync.Mutex
 	plans map[string]cachedPlan
@@ -137,7 +138,7 @@ func (p *planCache) get(ctx context.Context, id string, src archive.Source) (*ar
 	if plan := p.find(id); plan != nil { // somebody made it meanwhile
 		return plan, nil
 	}
-	plan, err := archive.NewPlan(ctx, src, archive.Options{})
+	plan, err := archive.NewPlan(ctx, src, p.limit)
 	if err != nil {
 		return nil, fmt.Errorf("plan archive: %w", err)
 	}

@@ -91,6 +91,20 @@ func TestArchiveOfWhatIsNotComplete(t *testing.T) {
 	e.wantProblem(api.NotFound, "GET", "/api/v1/transfers/01890000-0000-7000-8000-000000000000/archive.zip", e.studio, nil)
 }
 
+// TestArchiveOfTooManyNames says that it is too much for one.
+func TestArchiveOfTooManyNames(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	s := e.sendFolder(map[string][]byte{"a/b/c.jpg": []byte("c"), "d.jpg": []byte("d")})
+	path := "/api/v1/transfers/" + s.ID + "/archive.zip"
+	e.Server.plans.limit.MaxNames = 3
+	e.wantProblem(api.ArchiveTooLarge, "GET", path, e.studio, nil)
+	e.Server.plans.limit.MaxNames = 4
+	if a := e.do("GET", path, e.studio, nil); a.StatusCode != 200 {
+		t.Errorf("four names of four: %d", a.StatusCode)
+	}
+}
+
 // TestArchiveAsksTheBucketOnlyForWhatIsTouched counts the store's reads.
 func TestArchiveAsksTheBucketOnlyForWhatIsTouched(t *testing.T) {
 	t.Parallel()

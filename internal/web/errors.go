@@ -13,6 +13,7 @@ import (
 
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/api"
+	"github.com/lenzeye/lenzeye/internal/archive"
 	"github.com/lenzeye/lenzeye/internal/transfer"
 )
 
@@ -130,6 +131,7 @@ func fileErrors() []errorRow {
 		{is: transfer.ErrPartConflict, code: api.PartConflict},
 		{is: transfer.ErrDigest, code: api.DigestMismatch},
 		{is: transfer.ErrFileNotReady, code: api.FileNotReady},
+		{is: archive.ErrTooManyNames, code: api.ArchiveTooLarge},
 		{is: transfer.ErrFileDamaged, code: api.FileDamaged},
 		{is: transfer.ErrDamaged, code: api.FileDamaged},
 	}

@@ -117,7 +117,7 @@ func shareRoutes() []route {
 			problems: append([]api.Code{api.CodeRequired, api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}, gone...)},
 		{method: "GET", pattern: "/api/v1/d/{token}/archive.zip", summary: "Everything of a share as one ZIP", tokens: fetch(),
 			media: zipType, browsed: true, handle: (*Server).sharedArchive,
-			problems: append([]api.Code{api.CodeRequired, api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}, gone...)},
+			problems: append([]api.Code{api.CodeRequired, api.FileNotReady, api.ArchiveTooLarge, api.RangeNotSatisfiable, api.PreconditionFailed}, gone...)},
 	}
 }
 
@@ -149,7 +149,7 @@ func studioRoutes() []route {
 			request: api.Empty{}, response: api.Transfer{}, handle: (*Server).restoreTransfer, problems: []api.Code{api.TransferEnded, api.QuotaExceeded, api.LinkFull}},
 		{method: "GET", pattern: "/api/v1/transfers/{id}/archive.zip", summary: "A complete transfer as one ZIP", tokens: studio(),
 			media: zipType, browsed: true, handle: (*Server).archive,
-			problems: []api.Code{api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}},
+			problems: []api.Code{api.FileNotReady, api.ArchiveTooLarge, api.RangeNotSatisfiable, api.PreconditionFailed}},
 		{method: "GET", pattern: "/api/v1/files/{id}/content", summary: "The bytes of a file", tokens: studio(),
 			media: octets, browsed: true, handle: (*Server).fileContent,
 			problems: []api.Code{api.FileNotReady, api.RangeNotSatisfiable, api.PreconditionFailed}},
