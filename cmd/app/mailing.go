@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
+	"time"
 
 	"github.com/lenzeye/lenzeye/internal/account"
 	"github.com/lenzeye/lenzeye/internal/config"
@@ -79,26 +81,31 @@ func (p *parts) mailEvent(kind account.EventKind) func(context.Context, db.Queri
 
 // mailEvents lets a mail service tell of messages that did not arrive.
 func (p *parts) mailEvents() web.MailEvents {
-	return web.MailEvents{
-		Secret: p.cfg.Mail.WebhookSecret.Reveal(),
-		Take: func(ctx context.Context, service string, body []byte) error {
-			bounces, err := mail.ReadBounces(service, body)
-			switch {
-			case errors.Is(err, mail.ErrNoService):
-				return fmt.Errorf("%w: %w", transfer.ErrNotFound, err)
-			case err != nil:
-				return fmt.Errorf("%w: %w", web.ErrMailEvents, err)
-			}
-			for _, b := range bounces {
-				err := p.mail.Bounced(ctx, b)
-				if errors.Is(err, mail.ErrNotOurs) {
-					p.metrics.strayMail.WithLabelValues(service).Inc()
-					p.log.Warn("mail_event_unknown", "service", service, "event", b.Event, "mail_id", b.MailID)
-				} else if err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+	return web.MailEvents{Secret: p.cfg.Mail.WebhookSecret.Reveal(), Take: p.takeMailEvents}
+}
+
+func (p *parts) takeMailEvents(ctx context.Context, service string, header http.Header, body []byte) error {
+	if key := p.cfg.Mail.SendGridWebhookKey; key != nil && service == config.MailSendGrid {
+		if err := mail.VerifySendGrid(key, header, body, time.Now()); err != nil {
+			p.log.Warn("mail_events_refused", "service", service, "error", err)
+			return fmt.Errorf("%w: %w", transfer.ErrUnauthenticated, err)
+		}
 	}
+	bounces, err := mail.ReadBounces(service, body)
+	switch {
+	case errors.Is(err, mail.ErrNoService):
+		return fmt.Errorf("%w: %w", transfer.ErrNotFound, err)
+	case err != nil:
+		return fmt.Errorf("%w: %w", web.ErrMailEvents, err)
+	}
+	for _, b := range bounces {
+		err := p.mail.Bounced(ctx, b)
+		if errors.Is(err, mail.ErrNotOurs) {
+			p.metrics.strayMail.WithLabelValues(service).Inc()
+			p.log.Warn("mail_event_unknown", "service", service, "event", b.Event, "mail_id", b.MailID)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }

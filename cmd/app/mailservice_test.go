@@ -6,8 +6,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -21,6 +23,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -283,6 +286,51 @@ func TestMailEventsOfNoMailOfOurs(t *testing.T) {
 	log := s.log.String()
 	if n := strings.Count(log, "mail_event_unknown"); n != 4 || strings.Contains(log, "guest@example.com") {
 		t.Errorf("%d warnings, want 4 that name nobody, in\n%s", n, log)
+	}
+}
+
+// Where SendGrid's key is set its events need the signature as well as the
+// secret, and Brevo's, which has none, do not.
+func TestMailEventsThatAreSigned(t *testing.T) {
+	t.Parallel()
+	const secret, path = "a-secret-of-twenty-and-more", "/api/v1/mail/events/sendgrid"
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSolo(t, "APP_MAIL_WEBHOOK_SECRET="+secret, "APP_MAIL_SENDGRID_WEBHOOK_KEY="+base64.StdEncoding.EncodeToString(der))
+	const body = `[ {"event": "bounce"} ]`
+	signed := func(ago time.Duration) []string {
+		at := strconv.FormatInt(time.Now().Add(-ago).Unix(), 10)
+		digest := sha256.Sum256([]byte(at + body))
+		signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []string{"X-Twilio-Email-Event-Webhook-Timestamp", at, "X-Twilio-Email-Event-Webhook-Signature", base64.StdEncoding.EncodeToString(signature)}
+	}
+	for name, c := range map[string]struct {
+		path, secret, body string
+		headers            []string
+		status             int
+	}{
+		"signed":                     {path, secret, body, signed(0), http.StatusNoContent},
+		"signed, without the secret": {path, "", body, signed(0), http.StatusUnauthorized},
+		"signed, another body":       {path, secret, "[]", signed(0), http.StatusUnauthorized},
+		"signed an hour ago":         {path, secret, body, signed(time.Hour), http.StatusUnauthorized},
+		"not signed":                 {path, secret, body, nil, http.StatusUnauthorized},
+		"Brevo":                      {"/api/v1/mail/events/brevo", secret, body, nil, http.StatusNoContent},
+	} {
+		if r := s.asks("POST", c.path, c.secret, c.body, c.headers...); r.StatusCode != c.status {
+			t.Errorf("%s: %d %s, want %d", name, r.StatusCode, r.body, c.status)
+		}
+	}
+	if n := strings.Count(s.log.String(), "mail_events_refused"); n != 3 {
+		t.Errorf("%d refusals in the log, want 3:\n%s", n, s.log)
 	}
 }
 

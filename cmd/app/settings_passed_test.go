@@ -124,10 +124,11 @@ func shownElsewhere() map[string]string {
 		"mail.smtp_url":          "TestServeSendsBySMTP",
 		"mail.brevo_smtp_server": "TestSMTP", "mail.brevo_smtp_port": "TestSMTP",
 		"mail.brevo_smtp_login": "TestSMTP", "mail.brevo_smtp_password": "TestSMTP",
-		"mail.webhook_secret":   "TestMailThatBounces",
-		"mail.brevo_api_key":    "TestMailWayOutFollowsTheSettings",
-		"mail.sendgrid_api_key": "TestMailWayOutFollowsTheSettings",
-		"mail.admin_email":      "TestFirstStudioIsTheOperators",
+		"mail.webhook_secret":       "TestMailThatBounces",
+		"mail.sendgrid_webhook_key": "TestMailEventsThatAreSigned",
+		"mail.brevo_api_key":        "TestMailWayOutFollowsTheSettings",
+		"mail.sendgrid_api_key":     "TestMailWayOutFollowsTheSettings",
+		"mail.admin_email":          "TestFirstStudioIsTheOperators",
 	}
 }
 

@@ -1,6 +1,10 @@
 package config
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -98,4 +102,37 @@ func checkSMTPURL(value string) error {
 		}
 	}
 	return nil
+}
+
+// publicKey is one that signs as SendGrid does, in the form in which its settings show it.
+func publicKey(p **ecdsa.PublicKey) binding {
+	return binding{
+		kind: KindText, allowed: "a public key of ECDSA on P-256, in base64",
+		set: func(value string) error {
+			der, err := base64.StdEncoding.DecodeString(value)
+			if err != nil {
+				return errors.New("it is not base64")
+			}
+			parsed, err := x509.ParsePKIXPublicKey(der)
+			if err != nil {
+				return errors.New("it is not a public key")
+			}
+			key, ok := parsed.(*ecdsa.PublicKey)
+			if !ok || key.Curve != elliptic.P256() {
+				return errors.New("it is a public key of another kind")
+			}
+			*p = key
+			return nil
+		},
+		show: func() string {
+			if *p == nil {
+				return ""
+			}
+			der, err := x509.MarshalPKIXPublicKey(*p)
+			if err != nil {
+				return "" // cannot be: set has read it
+			}
+			return base64.StdEncoding.EncodeToString(der)
+		},
+	}
 }

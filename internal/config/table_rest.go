@@ -29,6 +29,10 @@ func (c *Config) mailKeys() []key {
 			name: "mail.webhook_secret", bind: secret(&m.WebhookSecret, "at least 20 characters", checkLong),
 			doc: "With it Brevo or SendGrid tell at /api/v1/mail/events/ of messages that did not arrive. Without it nobody may.",
 		},
+		{
+			name: "mail.sendgrid_webhook_key", bind: publicKey(&m.SendGridWebhookKey),
+			doc: "The verification key of SendGrid's signed event webhook. With it events of SendGrid need a good signature too.",
+		},
 	}
 }
 

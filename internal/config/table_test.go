@@ -16,6 +16,7 @@ func sample(k *key) string {
 		"http.addr": "h:1", "http.metrics_addr": "h:1", "http.public_url": "http://h", "http.trusted_proxies": "::1", "http.cors_origins": "*",
 		"db.url": "postgres://h/d", "db.internal_url": "postgres://h/d", "redis.url": "redis://h", "mail.smtp_url": "smtp://h",
 		"mail.sender": "a@b.c", "mail.admin_email": "a@b.c", "mail.webhook_secret": "a-secret-of-twenty-or-more", "s3.endpoint": "http://h", "worker.queues": "low=1",
+		"mail.sendgrid_webhook_key": "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEPKvENhsyYwoRjxAy8OeFXrpT65jO+pJ7EUSgzfj0HHVjcgpmrpoDK0igDrcUvBXHAkul6xI8uaGmCYSJgMfXfg==",
 	}
 	if value, ok := samples[k.name]; ok {
 		return value

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/ecdsa"
 	"net/netip"
 	"time"
 )
@@ -128,6 +129,8 @@ type Mail struct {
 	BrevoAPIKey       Secret
 	SendGridAPIKey    Secret
 	WebhookSecret     Secret
+
+	SendGridWebhookKey *ecdsa.PublicKey // nil: its events are not signed
 }
 
 // Account holds what a new account gets.

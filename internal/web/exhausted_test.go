@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"database/sql"
+	"net/http"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func TestExhaustedPool(t *testing.T) {
 	at.MaxConns, at.AcquireTimeout = 2, 500*time.Millisecond
 	var e *env
 	e = newEnvAt(t, at, nil, func(o *Options) {
-		o.MailEvents = MailEvents{Secret: eventSecret, Take: func(ctx context.Context, _ string, _ []byte) error {
+		o.MailEvents = MailEvents{Secret: eventSecret, Take: func(ctx context.Context, _ string, _ http.Header, _ []byte) error {
 			return e.db.InTx(ctx, func(context.Context, *sql.Tx) error { return nil })
 		}}
 		o.Checks = []Check{

@@ -23,8 +23,9 @@ var ErrMailEvents = errors.New("these are no events of this mail service")
 type MailEvents struct {
 	// Secret authorises the service; empty: nobody may tell.
 	Secret string
-	// Take does what follows from a body. It may be called again with the same.
-	Take func(ctx context.Context, service string, body []byte) error
+	// Take does what follows from a body; the header is that of the request. It
+	// may be called again with the same.
+	Take func(ctx context.Context, service string, header http.Header, body []byte) error
 }
 
 func mailEventRoute() route {
@@ -53,7 +54,7 @@ func (s *Server) mailEvents(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := events.Take(c.r.Context(), c.r.PathValue("service"), body); err != nil {
+	if err := events.Take(c.r.Context(), c.r.PathValue("service"), c.r.Header, body); err != nil {
 		return err
 	}
 	return c.done()

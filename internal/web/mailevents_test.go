@@ -20,7 +20,7 @@ func TestMailEventsComeAgain(t *testing.T) {
 	t.Parallel()
 	var fails error
 	e := newEnv(t, func(o *Options) {
-		o.MailEvents = MailEvents{Secret: eventSecret, Take: func(context.Context, string, []byte) error { return fails }}
+		o.MailEvents = MailEvents{Secret: eventSecret, Take: func(context.Context, string, http.Header, []byte) error { return fails }}
 	})
 	const path = "/api/v1/mail/events/brevo"
 	for _, c := range []struct {
