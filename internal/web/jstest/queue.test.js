@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Parts } from "../static/js/parts.js";
 import { Queue } from "../static/js/queue.js";
 import { Scheduler } from "../static/js/scheduler.js";
+import { each } from "../static/js/work.js";
 
 const job = (name, count) => ({ name, parts: new Parts(count, []) });
 
@@ -82,4 +83,22 @@ test("stop ends what is in flight, go starts again", async () => {
   await new Promise(setImmediate);
   assert.deepEqual(aborted, [1, 2, 4]);
   scheduler.stop();
+});
+
+test("the same is done with each, a few at once, and the first failure ends it", async () => {
+  const done = [];
+  await each([1, 2, 3, 4, 5], 2, async (n) => {
+    await new Promise(setImmediate);
+    done.push(n);
+  });
+  assert.deepEqual(done, [1, 2, 3, 4, 5]);
+  await each([], 2, () => assert.fail("there is nothing to do"));
+  const begun = [];
+  await assert.rejects(each([1, 2, 3, 4, 5, 6], 2, async (n) => {
+    begun.push(n);
+    await new Promise(setImmediate);
+    if (n === 2) throw new Error("no");
+  }), /no/);
+  await new Promise(setImmediate);
+  assert.ok(begun.length <= 3, String(begun));
 });

@@ -209,3 +209,41 @@ test("a finished transfer shows its link and code again, one that is gone is for
   assert.equal(kept.size, 0);
   assert.equal(await open(server, kept).recall(), "none");
 });
+
+test("leaving out goes a few files at a time, tells how far it is, and minds none that are gone", async () => {
+  const server = new TinyServer(), kept = new Map();
+  const others = Array.from({ length: 11 }, (_, i) => file(`Card/${i}.mov`, `${i}`.repeat(20)));
+  await interrupted(server, kept, "a".repeat(80), [file("small.jpg", "small"), ...others]);
+  for (const [, standing] of server.transfer.files) if (standing.path !== "small.jpg") Object.assign(standing, { state: "receiving" });
+  const { sender, recall } = open(server, kept);
+  await recall();
+  let now = 0, most = 0, first = true;
+  const told = [];
+  server.fault = async (name) => {
+    if (!name.startsWith("DELETE")) return;
+    most = Math.max(most, ++now);
+    if (first) server.transfer.files.delete(name.slice("DELETE /files/".length)); // another browser was quicker
+    first = false;
+    await new Promise(setImmediate);
+    told.push(sender.leaving.count);
+    now--;
+  };
+  await sender.finishWithout();
+  assert.equal(sender.phase, "done");
+  assert.equal(sender.leaving, null);
+  assert.deepEqual(server.files().map((f) => f.path), ["small.jpg"]);
+  assert.equal(most, 4);
+  assert.deepEqual(new Set(told), new Set([12]));
+});
+
+test("of an earlier sending of which nothing was chosen again the figures are the server's", async () => {
+  const server = new TinyServer(), kept = new Map();
+  await interrupted(server, kept, "a".repeat(80));
+  const { sender, recall } = open(server, kept);
+  await recall();
+  sender.earlier.bytes = { declared: 85, received: 45 };
+  const { files, bytes, sentBytes } = sender.summary();
+  assert.deepEqual([files, bytes, sentBytes], [2, 85, 45]);
+  await sender.add([file("small.jpg", "small")]);
+  assert.equal(sender.summary().bytes, 5);
+});

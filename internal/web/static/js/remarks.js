@@ -1,5 +1,6 @@
 // What came of a step beside the sending itself: a choice that gave nothing, an act
 // that failed. One sentence, which stays until the person does the next thing.
+import { Ended, Problem } from "./api.js";
 import { say } from "./dom.js";
 
 /** @typedef {import("./notices.js").Notice} Notice */
@@ -40,6 +41,20 @@ export class Remarks {
   unchosen(otherwise) {
     this.#show({ id: "unchosen", tone: "", icon: "folder", title: this.#t("send.unchosen"), text: this.#t("send.unchosen_text"),
       buttons: [{ label: this.#t("send.other_way"), act: otherwise }] });
+  }
+
+  /**
+   * An act failed in a way that its own code does not expect.
+   * @param {unknown} error
+   * @returns {boolean} whether that is all there is to say, also to who reads the console
+   */
+  failed(error) {
+    if (error instanceof Ended) return true;
+    const refused = error instanceof Problem;
+    const text = this.#t("send.trouble_text");
+    this.#show({ id: "failed", tone: "bad", icon: "warn", title: this.#t("send.trouble"), text: refused ? `${this.#t(`error.${error.code}`)} ${text}` : text,
+      buttons: [{ label: this.#t("send.reload"), act: () => location.reload() }] });
+    return refused;
   }
 
   /** @param {Notice} notice */

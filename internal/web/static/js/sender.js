@@ -6,9 +6,12 @@ import { BATCH, Flight } from "./flight.js";
 import { Reunion } from "./reunion.js";
 import { Breath } from "./slices.js";
 import { newKey } from "./store.js";
+import { each } from "./work.js";
 
 /** Files of an earlier sending that are looked up to be found again by name. */
 const KNOWN = 20_000;
+/** Files that are left out at once: nothing else is on its way then. */
+const LEAVERS = 4;
 /** Answers that say for good that a transfer cannot be gone on with. */
 const GONE = new Set(["unauthenticated", "not_found", "transfer_expired", "transfer_ended"]);
 
@@ -49,6 +52,8 @@ export class Sender {
   waiting = null;
   /** @type {Found[]} chosen when it was too late for this transfer */
   late = [];
+  /** @type {{done: number, count: number} | null} how far it is with leaving files out, while it does */
+  leaving = null;
   /** How many files are being taken in at the moment. */
   adding = 0;
   #chosen;
@@ -370,19 +375,36 @@ export class Sender {
   /** Finishes with what has arrived, leaving out what failed or was not chosen again. */
   async finishWithout() {
     this.phase = "completing";
+    this.leaving = { done: 0, count: 0 };
     this.changed();
     this.#chosen.drop(new Set(this.failed()));
     try {
-      const open = [];
-      for await (const file of this.allFiles()) if (file.state === "receiving") open.push(file.id);
-      for (const id of open) await this.call("DELETE", `/files/${id}`);
+      await this.#leaveOut(this.leaving);
     } catch (error) {
       return this.end(error);
+    } finally {
+      this.leaving = null;
     }
     return this.#complete();
   }
 
-  /** Figures of the whole. Bytes count as sent when they are acknowledged. */
+  async #leaveOut(leaving) {
+    const open = [];
+    for await (const file of this.allFiles()) if (file.state === "receiving") open.push(file.id);
+    leaving.count = open.length;
+    await each(open, LEAVERS, async (id) => {
+      await this.call("DELETE", `/files/${id}`).catch((error) => {
+        if (!(error instanceof Problem) || error.code !== "not_found") throw error; // gone already
+      });
+      leaving.done++;
+      this.changed();
+    });
+  }
+
+  /**
+   * Figures of the whole. Bytes count as sent when they are acknowledged. Of an earlier
+   * sending of which no file was chosen again they are those that the server told.
+   */
   summary() {
     const sum = {
       files: 0, bytes: 0, sentBytes: 0, sent: 0, sending: 0, retrying: 0, checking: 0, failed: 0, waiting: 0,
@@ -396,6 +418,10 @@ export class Sender {
       sum[item.shown]++;
       if (item.state === "failed") sum.failures.push(item);
       if (item.changed) sum.changed.push(item);
+    }
+    if (sum.files === 0 && this.earlier) {
+      const { files, bytes } = this.earlier;
+      Object.assign(sum, { files: files.total, sent: files.stored, bytes: bytes.declared, sentBytes: bytes.received });
     }
     return sum;
   }

@@ -45,7 +45,7 @@ export class SendingView {
     document.title = t(held ? "send.title.held" : "send.title.sending", { percent: figures.number(percentOf(sum)), studio: boot.studio });
     this.#controls();
     this.#notices.show(noticesOf(sender, sum, around));
-    setShown($("files"), true);
+    setShown($("files"), sender.items.length > 0);
     this.#rows.show(sender.items);
     return left;
   }
@@ -79,7 +79,7 @@ export class SendingView {
     setText($("fact-sent"), t("send.of", { part: figures.bytes(sum.sentBytes), whole: figures.bytes(sum.bytes) }));
     setText($("fact-files"), t("send.of", { part: figures.number(sum.sent), whole: figures.number(sum.files) }));
     const left = rate > 0 ? figures.duration((sum.bytes - sum.sentBytes) / rate) : "";
-    const still = t(phase === "paused" ? "send.paused" : "send.waiting");
+    const still = phase === "completing" ? "–" : t(phase === "paused" ? "send.paused" : "send.waiting");
     setText($("fact-speed"), rate > 0 ? t("send.speed", { size: figures.bytes(rate) }) : still);
     setText($("fact-left"), left ? t("send.left", { time: left }) : "–");
     return left;

@@ -37,6 +37,8 @@ const around = { t, figures: figures(boot.language), studio: boot.studio, thrift
 const view = new UploadView(sender, {
   boot, t, figures: around.figures, around, remove, another, openEarlier, seize: () => tabs.seize().then(takeOver),
 });
+/** Phases in which there is nothing to send, and any tab may begin. */
+const AT_REST = ["choosing", "done", "ended"];
 /** Ends the wait for the tab that sends. */
 let waiting = new AbortController();
 let limit = thrift.limit;
@@ -172,12 +174,24 @@ async function takeOver() {
   view.watcher = null;
   view.handed = 0;
   waiting.abort();
-  await store.refresh();
-  const kept = store.list().find((kept) => kept.id === watcher.last?.id) ?? store.current;
-  if (await recall(kept) === "receiving" && watcher.heirs.size > 0) {
-    await sender.add([...watcher.heirs.values()]);
-    await start({});
-  } else tabs.release();
+  try {
+    await store.refresh();
+    const kept = store.list().find((kept) => kept.id === watcher.last?.id) ?? store.current;
+    if (await recall(kept) === "receiving" && watcher.heirs.size > 0) {
+      await sender.add([...watcher.heirs.values()]);
+      await start({});
+    }
+  } finally {
+    if (AT_REST.includes(sender.phase)) tabs.release();
+  }
+}
+
+/** Finishes an earlier sending with what has arrived of it; of several tabs one does. */
+async function finish() {
+  remarks.clear();
+  await opened;
+  if (await tabs.claim()) await sender.finishWithout();
+  else watch();
 }
 
 tabs.whenLost(() => {
@@ -208,6 +222,7 @@ async function remove(item) {
 
 /** A new transfer beside one that is not finished: the guest decides what becomes of that. */
 async function startNew() {
+  remarks.clear();
   const choice = await askPerson({
     title: t("send.anew"), text: t("send.anew_text"),
     choices: [
@@ -237,7 +252,7 @@ function wireForm() {
   });
   $("pause").addEventListener("click", () => (sender.running ? sender.pause() : sender.goOn()));
   $("recall-go").addEventListener("click", goOnByPress);
-  $("recall-finish").addEventListener("click", () => sender.finishWithout());
+  $("recall-finish").addEventListener("click", finish);
   $("recall-new").addEventListener("click", startNew);
   $("again").addEventListener("click", another);
   $("ended-again").addEventListener("click", () => {
@@ -272,7 +287,11 @@ store.watch(painter.ask);
 addEventListener("online", () => sender.revive());
 addEventListener("offline", painter.ask);
 addEventListener("hashchange", openHanded);
+// The one place for whatever fails and is nobody's: presses, other tabs, the opening itself.
+addEventListener("unhandledrejection", (event) => {
+  if (remarks.failed(event.reason)) event.preventDefault();
+});
 setInterval(() => {
-  if (view.watcher || (sender.phase !== "choosing" && sender.phase !== "done" && sender.phase !== "ended")) painter.ask();
+  if (view.watcher || !AT_REST.includes(sender.phase)) painter.ask();
 }, 1000);
 openPage();

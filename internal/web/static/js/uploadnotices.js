@@ -83,6 +83,10 @@ function connection(sender, sum, { t, online }) {
 
 function holding(sender, sum, { t, figures, studio }) {
   const on = [{ label: t("send.go_on"), act: () => sender.goOn() }];
+  if (sender.leaving) {
+    const { done, count } = sender.leaving;
+    return [{ id: "leaving", tone: "", icon: "clock", title: t("send.leaving"), text: count === 0 ? "" : t("send.leaving_text", { done, count }) }];
+  }
   if (sender.phase === "completing") {
     return [{ id: "finishing", tone: "", icon: "clock", title: t("send.finishing"), text: t("send.finishing_text") }];
   }

@@ -118,6 +118,7 @@ export class UploadView {
 
   #conditionOf(phase) {
     if (phase === "choosing" || phase === "starting" || phase === "watching") return phase;
+    if (this.#sender.leaving) return "leaving";
     if (!navigator.onLine && (phase === "sending" || phase === "completing")) return "offline";
     const { pieces, waiting } = this.#sender;
     if (phase === "sending" && (waiting || (pieces.length > 0 && pieces.every((piece) => piece.again)))) return "waiting";

@@ -53,3 +53,22 @@ export class Work {
     }
   }
 }
+
+/**
+ * Does the same with each of several things, a few at once. The first failure is
+ * told, and nothing is begun after it.
+ * @template T
+ * @param {T[]} things
+ * @param {number} limit
+ * @param {(thing: T) => Promise<void>} act
+ */
+export async function each(things, limit, act) {
+  // One generator for all: whoever leaves its loop by a failure ends it for the others.
+  const rest = (function* () {
+    yield* things;
+  })();
+  const walk = async () => {
+    for (const thing of rest) await act(thing);
+  };
+  await Promise.all(Array.from({ length: limit }, walk));
+}
