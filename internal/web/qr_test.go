@@ -17,14 +17,16 @@ import (
 	"github.com/lenzeye/lenzeye/internal/api"
 )
 
-// readQR reads a picture of a QR code as a phone does.
+// readQR reads a picture of a QR code that stands straight and has nothing around it:
+// looking for one in a photograph fails this reader for some one in a hundred.
 func readQR(t *testing.T, picture image.Image) string {
 	t.Helper()
 	bits, err := gozxing.NewBinaryBitmapFromImage(picture)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := qrcode.NewQRCodeReader().Decode(bits, nil)
+	pure := map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_PURE_BARCODE: true}
+	found, err := qrcode.NewQRCodeReader().Decode(bits, pure)
 	if err != nil {
 		t.Fatal(err)
 	}
