@@ -28,31 +28,32 @@ func serveEffects() map[string]struct {
 	}
 	set := func(check func(*testing.T, *solo), settings ...string) effect { return effect{settings, check} }
 	return map[string]effect{
-		"http.addr":             set(listensWhereItIsTold, "APP_HTTP_ADDR=127.0.0.1:0", "APP_HTTP_PUBLIC_URL=http://files.example"),
-		"http.public_url":       set(linksBeginWith("https://files.example/u/"), "APP_HTTP_PUBLIC_URL=https://files.example"),
-		"http.trusted_proxies":  set(believesProxies, "APP_HTTP_TRUSTED_PROXIES=127.0.0.0/8"),
-		"http.cors_origins":     set(letsOriginsCall, "APP_HTTP_CORS_ORIGINS=https://page.example"),
-		"http.max_streams":      set(refusesSecondStream, "APP_HTTP_MAX_STREAMS=1", "APP_HTTP_STREAM_WAIT=50ms"),
-		"http.stream_wait":      set(refusesSecondStream, "APP_HTTP_MAX_STREAMS=1", "APP_HTTP_STREAM_WAIT=0s"),
-		"http.max_waiting":      set(refusesSecondStream, "APP_HTTP_MAX_STREAMS=1", "APP_HTTP_MAX_WAITING=0", "APP_HTTP_STREAM_WAIT=10m"),
-		"http.max_conns":        set(closesOneOfNine, "APP_HTTP_MAX_CONNS=8"),
-		"http.idle_timeout":     set(endsStalledBodies, "APP_HTTP_IDLE_TIMEOUT=200ms"),
-		"http.min_rate":         set(endsSlowBodies, "APP_HTTP_IDLE_TIMEOUT=500ms", "APP_HTTP_MIN_RATE=1MiB"),
-		"http.min_rate none":    set(keepsSlowBodies, "APP_HTTP_IDLE_TIMEOUT=5s", "APP_HTTP_MIN_RATE=0"),
-		"http.drain_timeout":    set(cutsWhatIsInFlight, "APP_HTTP_DRAIN_TIMEOUT=50ms"),
-		"http.drain_delay":      set(isUnreadyFirst, "APP_HTTP_DRAIN_DELAY=5s"),
-		"http.keep_alive":       set(closesIdleConnections, "APP_HTTP_KEEP_ALIVE=200ms"),
-		"http.max_request_line": set(answers(http.StatusRequestURITooLong, "/healthz?"+strings.Repeat("x", 400)), "APP_HTTP_MAX_REQUEST_LINE=300"),
-		"http.max_header_field": set(answers(http.StatusRequestHeaderFieldsTooLarge, "/healthz", "X-A", strings.Repeat("x", 400)), "APP_HTTP_MAX_HEADER_FIELD=300"),
-		"http.max_header_bytes": set(answers(http.StatusRequestHeaderFieldsTooLarge, "/healthz", "X-A", strings.Repeat("x", 1100)), "APP_HTTP_MAX_HEADER_BYTES=1KiB"),
-		"http.max_requests":     set(endsByItself, "APP_HTTP_MAX_REQUESTS=3"),
-		"log.format":            set(logs(`"msg":"listening"`), "APP_LOG_FORMAT=json"),
-		"log.format text":       set(logs(" INFO listening "), "APP_LOG_FORMAT=text"),
-		"log.level":             set(logsEveryProbe, "APP_LOG_LEVEL=debug"),
-		"data.dir":              set(func(t *testing.T, s *solo) { isThere(t, filepath.Join(s.dir, "app.db")) }),
-		"storage.min_free":      set(isFull, "APP_STORAGE_MIN_FREE=1024TiB"),
-		"account.quota":         set(hasQuota(12345), "APP_ACCOUNT_QUOTA=12345"),
-		"limits.max_files":      set(takesOneFile, "APP_LIMITS_MAX_FILES=1"),
+		"http.addr":                   set(listensWhereItIsTold, "APP_HTTP_ADDR=127.0.0.1:0", "APP_HTTP_PUBLIC_URL=http://files.example"),
+		"http.public_url":             set(linksBeginWith("https://files.example/u/"), "APP_HTTP_PUBLIC_URL=https://files.example"),
+		"http.trusted_proxies":        set(believesProxies, "APP_HTTP_TRUSTED_PROXIES=127.0.0.0/8"),
+		"http.trusted_proxies others": set(believesNobody, "APP_HTTP_TRUSTED_PROXIES=192.0.2.0/24,198.51.100.0/24"),
+		"http.cors_origins":           set(letsOriginsCall, "APP_HTTP_CORS_ORIGINS=https://page.example"),
+		"http.max_streams":            set(refusesSecondStream, "APP_HTTP_MAX_STREAMS=1", "APP_HTTP_STREAM_WAIT=50ms"),
+		"http.stream_wait":            set(refusesSecondStream, "APP_HTTP_MAX_STREAMS=1", "APP_HTTP_STREAM_WAIT=0s"),
+		"http.max_waiting":            set(refusesSecondStream, "APP_HTTP_MAX_STREAMS=1", "APP_HTTP_MAX_WAITING=0", "APP_HTTP_STREAM_WAIT=10m"),
+		"http.max_conns":              set(closesOneOfNine, "APP_HTTP_MAX_CONNS=8"),
+		"http.idle_timeout":           set(endsStalledBodies, "APP_HTTP_IDLE_TIMEOUT=200ms"),
+		"http.min_rate":               set(endsSlowBodies, "APP_HTTP_IDLE_TIMEOUT=500ms", "APP_HTTP_MIN_RATE=1MiB"),
+		"http.min_rate none":          set(keepsSlowBodies, "APP_HTTP_IDLE_TIMEOUT=5s", "APP_HTTP_MIN_RATE=0"),
+		"http.drain_timeout":          set(cutsWhatIsInFlight, "APP_HTTP_DRAIN_TIMEOUT=50ms"),
+		"http.drain_delay":            set(isUnreadyFirst, "APP_HTTP_DRAIN_DELAY=5s"),
+		"http.keep_alive":             set(closesIdleConnections, "APP_HTTP_KEEP_ALIVE=200ms"),
+		"http.max_request_line":       set(answers(http.StatusRequestURITooLong, "/healthz?"+strings.Repeat("x", 400)), "APP_HTTP_MAX_REQUEST_LINE=300"),
+		"http.max_header_field":       set(answers(http.StatusRequestHeaderFieldsTooLarge, "/healthz", "X-A", strings.Repeat("x", 400)), "APP_HTTP_MAX_HEADER_FIELD=300"),
+		"http.max_header_bytes":       set(answers(http.StatusRequestHeaderFieldsTooLarge, "/healthz", "X-A", strings.Repeat("x", 1100)), "APP_HTTP_MAX_HEADER_BYTES=1KiB"),
+		"http.max_requests":           set(endsByItself, "APP_HTTP_MAX_REQUESTS=3"),
+		"log.format":                  set(logs(`"msg":"listening"`), "APP_LOG_FORMAT=json"),
+		"log.format text":             set(logs(" INFO listening "), "APP_LOG_FORMAT=text"),
+		"log.level":                   set(logsEveryProbe, "APP_LOG_LEVEL=debug"),
+		"data.dir":                    set(func(t *testing.T, s *solo) { isThere(t, filepath.Join(s.dir, "app.db")) }),
+		"storage.min_free":            set(isFull, "APP_STORAGE_MIN_FREE=1024TiB"),
+		"account.quota":               set(hasQuota(12345), "APP_ACCOUNT_QUOTA=12345"),
+		"limits.max_files":            set(takesOneFile, "APP_LIMITS_MAX_FILES=1"),
 	}
 }
 
@@ -80,15 +81,55 @@ func linksBeginWith(want string) func(*testing.T, *solo) {
 	}
 }
 
+// believesProxies wants the address that the last proxy was called from: what
+// stands left of it was the caller's to say.
 func believesProxies(t *testing.T, s *solo) {
+	s.seesFrom("203.0.113.7, 198.51.100.9", "198.51.100.9")
+	s.seesFrom("203.0.113.7, 198.51.100.9, 127.0.0.2", "198.51.100.9")
 	if r := s.asks("GET", "/healthz", "", "", "X-Request-Id", "mine"); r.Header.Get("X-Request-Id") != "mine" {
 		t.Errorf("headers %v", r.Header)
 	}
 }
 
-func letsOriginsCall(t *testing.T, s *solo) {
-	if r := s.asks("GET", "/api/v1/me", s.token, "", "Origin", "https://page.example"); r.Header.Get("Access-Control-Allow-Origin") != "https://page.example" {
+// believesNobody wants the connection's address where it is no proxy's, also of
+// one who names a proxy.
+func believesNobody(t *testing.T, s *solo) {
+	s.seesFrom("203.0.113.7", "127.0.0.1")
+	s.seesFrom("203.0.113.7, 198.51.100.9", "127.0.0.1")
+	if r := s.asks("GET", "/healthz", "", "", "X-Request-Id", "mine"); r.Header.Get("X-Request-Id") == "mine" {
 		t.Errorf("headers %v", r.Header)
+	}
+}
+
+// seesFrom makes a link and wants its event to show the address.
+func (s *solo) seesFrom(forwardedFor, want string) {
+	s.t.Helper()
+	r := s.asks("POST", "/api/v1/links", s.token, `{"title": "Wedding"}`, "X-Forwarded-For", forwardedFor)
+	if r.StatusCode != http.StatusCreated {
+		s.t.Fatalf("make a link: %d %s", r.StatusCode, r.body)
+	}
+	var events api.Events
+	s.read(s.asks("GET", "/api/v1/events?limit=1", s.token, ""), &events)
+	if len(events.Events) != 1 || events.Events[0].Kind != "link_created" || events.Events[0].IP != want {
+		s.t.Errorf("%q: %+v, want it from %s", forwardedFor, events.Events, want)
+	}
+}
+
+// letsOriginsCall asks as a page of the origin that may call, and as pages that
+// may not.
+func letsOriginsCall(t *testing.T, s *solo) {
+	for origin, want := range map[string]string{
+		"https://page.example": "https://page.example", "https://other.example": "",
+		"https://page.example.other.example": "", "http://page.example": "", "null": "",
+	} {
+		for method, headers := range map[string][]string{
+			"GET": {"Origin", origin}, "OPTIONS": {"Origin", origin, "Access-Control-Request-Method", "PUT"},
+		} {
+			r := s.asks(method, "/api/v1/me", s.token, "", headers...)
+			if got := r.Header.Get("Access-Control-Allow-Origin"); got != want || (r.Header.Get("Access-Control-Allow-Methods") != "") != (want != "" && method == "OPTIONS") {
+				t.Errorf("%s from %s: headers %v", method, origin, r.Header)
+			}
+		}
 	}
 }
 
