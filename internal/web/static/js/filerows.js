@@ -51,7 +51,11 @@ export class FileRows {
 
   #make() {
     const row = copyTemplate("row");
-    row.querySelector("button").addEventListener("click", () => this.#words.remove(this.#items.get(row)));
+    row.querySelector("button").addEventListener("click", () => {
+      const item = this.#items.get(row);
+      this.#list.letGo(item);
+      this.#words.remove(item);
+    });
     return row;
   }
 

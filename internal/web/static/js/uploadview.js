@@ -3,6 +3,7 @@ import { ChooseView } from "./chooseview.js";
 import { $, say, setShown, setText } from "./dom.js";
 import { DoneView } from "./doneview.js";
 import { showEarlier } from "./earlierlist.js";
+import { Focus } from "./focus.js";
 import { SendingView } from "./sendingview.js";
 
 /** How often progress is announced, in milliseconds. */
@@ -30,6 +31,9 @@ export class UploadView {
   /** @type {any} the answer to completion that is in sight */
   #shown = null;
   #condition = "";
+  /** The page's title as the server wrote it. */
+  #title = document.title;
+  #focus = new Focus(() => this.#heading());
   /** @type {import("./relay.js").Watcher | null} set while another tab sends */
   watcher = null;
   /** Files given to the tab that sends. */
@@ -58,7 +62,7 @@ export class UploadView {
     setShown($("done"), phase === "done");
     setShown($("ended"), phase === "ended" || (choosing && this.ended));
     let left = "";
-    if (choosing) this.choose.paint();
+    if (choosing) this.#paintChoice();
     else if (phase === "done") this.#paintDone();
     else if (phase === "ended") this.#paintEnd();
     else if (phase === "watching") this.#sending.paintWatched(this.watcher, { seize: this.#page.seize, handed: this.handed });
@@ -67,6 +71,20 @@ export class UploadView {
     this.#paintEarlier(choosing || phase === "done" || phase === "ended");
     this.#announce(phase, left);
     this.#phase = phase;
+    this.#focus.keep();
+  }
+
+  #paintChoice() {
+    this.choose.paint();
+    if (document.title !== this.#title) document.title = this.#title;
+  }
+
+  /** The title of what is in sight. */
+  #heading() {
+    const titles = { done: "done-title", ended: "ended-title", choosing: "drop-title", starting: "chosen" };
+    const choosing = this.#phase === "choosing";
+    if (choosing && this.ended) return $("ended-title");
+    return $(choosing && this.#sender.items.length > 0 ? "chosen" : titles[this.#phase] ?? "sending-title");
   }
 
   #began() {

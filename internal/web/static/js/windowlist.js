@@ -22,6 +22,8 @@ export class WindowList {
   /** @type {Map<T, HTMLElement>} */
   #rows = new Map();
   #height = 60;
+  /** @type {T | null} an entry that a person takes out of the list */
+  #leaving = null;
 
   /**
    * @param {HTMLElement} list with a height of its own
@@ -52,6 +54,11 @@ export class WindowList {
     this.#draw();
   }
 
+  /** A person takes this entry out: when it goes, the button of the next one has the focus. @param {T} entry */
+  letGo(entry) {
+    this.#leaving = entry;
+  }
+
   /** How tall all rows are together. */
   get #whole() {
     return this.#entries.length * this.#height;
@@ -72,7 +79,7 @@ export class WindowList {
     const wanted = new Map();
     for (let i = first; i < last; i++) wanted.set(this.#entries[i], i);
     const focused = this.#focused();
-    if (focused && !wanted.has(focused)) this.#keepFocus(focused, wanted, first);
+    const heir = focused && !wanted.has(focused) ? this.#keepFocus(focused, wanted, first) : null;
     const spare = [];
     for (const [entry, row] of this.#rows) {
       if (wanted.has(entry)) continue;
@@ -83,6 +90,7 @@ export class WindowList {
     for (const [entry, i] of wanted) this.#place(entry, i, shift, spare);
     for (const row of spare) row.remove();
     this.#order([...wanted.keys()], focused);
+    if (heir) this.#rows.get(heir)?.querySelector("button")?.focus({ preventScroll: true });
   }
 
   /** @returns {T | undefined} the entry whose row has the focus */
@@ -93,17 +101,29 @@ export class WindowList {
     return undefined;
   }
 
-  /** A row with the focus stays as long as its entry is in the list; then the list has it. */
+  /**
+   * A row with the focus stays as long as its entry is in the list. Then the list has
+   * it: a press that was meant for this entry must not meet another.
+   * @returns {T | null} the entry that has it next, where a person took this one out
+   */
   #keepFocus(entry, wanted, first) {
     const at = this.#entries.indexOf(entry);
-    if (at < 0) return this.#list.focus({ preventScroll: true });
+    if (at < 0) return this.#passOn(entry);
     const others = [...wanted];
     if (at < first) {
       wanted.clear();
       wanted.set(entry, at);
       for (const [other, i] of others) wanted.set(other, i);
     } else wanted.set(entry, at);
-    return undefined;
+    return null;
+  }
+
+  #passOn(entry) {
+    const at = Number(this.#rows.get(entry).getAttribute("aria-posinset")) - 1;
+    this.#list.focus({ preventScroll: true });
+    if (entry !== this.#leaving) return null;
+    this.#leaving = null;
+    return this.#entries[Math.min(at, this.#entries.length - 1)] ?? null;
   }
 
   #place(entry, i, shift, spare) {

@@ -1,0 +1,32 @@
+// Where the focus goes when what had it is gone. Left to the browser it falls back to
+// the top of the page, and who types or listens walks all of it again.
+
+/** Keeps the focus in what is in sight. */
+export class Focus {
+  /** @type {Element | null} what has the focus, or had it when it vanished */
+  #last = null;
+  #home;
+
+  /** @param {() => HTMLElement} home where it goes */
+  constructor(home) {
+    this.#home = home;
+    addEventListener("focusin", ({ target }) => { this.#last = /** @type {Element} */ (target); });
+    addEventListener("focusout", ({ target }) => {
+      // The person went elsewhere; what vanishes is looked after by keep.
+      if (inSight(target)) this.#last = null;
+    });
+  }
+
+  /** To be called after every change of what is shown. */
+  keep() {
+    if (!this.#last || inSight(this.#last)) return;
+    this.#last = null;
+    const { activeElement } = document;
+    if (activeElement === document.body || !inSight(activeElement)) this.#home().focus({ preventScroll: true });
+  }
+}
+
+/** @param {any} element */
+function inSight(element) {
+  return element !== null && element.isConnected && element.checkVisibility();
+}
