@@ -111,3 +111,33 @@ func TestSecondTabAddsToTheFirst(t *testing.T) {
 	}
 	wantSame(t, e.arrived(), want)
 }
+
+// TestTabThatSendsSaysNothing: a second tab shows no figures of which it knows nothing,
+// and takes over when it is told to.
+func TestTabThatSendsSaysNothing(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	one := e.openTab("en")
+	one.open("/")
+	one.do(chromedp.Evaluate[chromedp.Void](`{ navigator.locks.request("lenzeye.upload.wedding", () => { window.mine = true; return new Promise(() => {}); }).catch(() => {}); }`))
+	one.holds("window.mine")
+	two := one.sibling()
+	two.before(`{ let now = Date.now(); Date.now = () => now; window.pass = (ms) => { now += ms; }; }`)
+	two.open("/u/wedding")
+	two.reads("#notices", "This one waits until it says how far it is.")
+	two.holds(`document.title === "Another tab of this browser is sending."`)
+	if shown := two.eval(`document.getElementById("meter").checkVisibility()`); shown != "false" {
+		t.Error("figures are shown that nobody told")
+	}
+	two.look("upload-waits-for-tab")
+	two.eval(`window.pass(10000)`)
+	two.reads("#notices", "does not answer")
+	two.look("upload-silent")
+	two.do(chromedp.SetUploadFiles(chromedp.CSS("#sending input[data-pick]:not([webkitdirectory])"), []string{alone(t, "a.jpg", pattern(10))}))
+	two.reads("#notices", "1 file was handed to the tab that sends.")
+	two.press("#notices", "Send from here")
+	two.reads("#chosen", "1 file") // nothing is lost that the other tab never took
+	two.send()
+	two.see("#done")
+	wantSame(t, e.arrived(), map[string][]byte{"a.jpg": pattern(10)})
+}

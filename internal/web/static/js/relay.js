@@ -63,12 +63,15 @@ export class Watcher {
   last = null;
   /** @type {Map<string, import("./walk.js").Found>} files to go on with */
   heirs = new Map();
+  /** @type {import("./walk.js").Found[]} files given to a tab that has not answered since */
+  unheard = [];
   #heard = Date.now();
 
   /** @param {any} message */
   hear(message) {
     if (message.kind === "progress") {
       this.last = message;
+      this.unheard = [];
       this.#heard = Date.now();
     } else if (message.kind === "heirs") for (const found of message.found) this.heirs.set(found.path, ownFile(found));
     else if (message.kind === "gone") for (const path of message.paths) this.heirs.delete(path);

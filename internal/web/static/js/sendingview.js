@@ -38,6 +38,7 @@ export class SendingView {
     const { t, figures, boot, around } = this.#page;
     const sum = sender.summary();
     const held = !sender.running || !navigator.onLine;
+    setShown($("meter"), true);
     const left = this.#meter(sum, sender.phase, held ? 0 : sender.meter.rate(Date.now()), held);
     for (const [id, n] of [["all", sum.files], ["now", sum.sending + sum.retrying + sum.checking], ["waiting", sum.waiting + sum.failed], ["sent", sum.sent]]) {
       setText($(`count-${id}`), figures.number(n));
@@ -58,15 +59,14 @@ export class SendingView {
   paintWatched(watcher, { seize, handed }) {
     const { t, boot, figures, around } = this.#page;
     const told = watcher.last;
-    const sum = told?.sum ?? { files: 0, bytes: 0, sentBytes: 0, sent: 0 };
-    const held = !told || told.phase !== "sending" || watcher.silent;
-    this.#meter(sum, told?.phase ?? "", held ? 0 : told.rate, held);
-    document.title = t(held ? "send.title.held" : "send.title.sending", { percent: figures.number(percentOf(sum)), studio: boot.studio });
-    const watching = watcher.silent
-      ? { id: "silent", tone: "slow", icon: "warn", title: t("send.silent"), text: t("send.silent_text"), buttons: [{ label: t("send.seize"), act: seize }] }
-      : { id: "watching", tone: "", icon: "eye", title: t("send.watching"), text: t(told?.phase === "paused" ? "send.watching_paused" : "send.watching_text") };
+    setShown($("meter"), told !== null);
+    if (told) {
+      const held = told.phase !== "sending" || watcher.silent;
+      this.#meter(told.sum, told.phase, held ? 0 : told.rate, held);
+      document.title = t(held ? "send.title.held" : "send.title.sending", { percent: figures.number(percentOf(told.sum)), studio: boot.studio });
+    } else document.title = t("send.watching");
     const given = handed === 0 ? [] : [{ id: "handed", tone: "good", icon: "check", title: t("send.handed", { count: handed }), text: "" }];
-    this.#notices.show([...around.remarks.shown, watching, ...given]);
+    this.#notices.show([...around.remarks.shown, watchingNotice(watcher, t, seize), ...given]);
     for (const id of ["pause", "files", "elsewhere", "close-hint"]) setShown($(id), false);
   }
 
@@ -97,6 +97,15 @@ export class SendingView {
     if (kept) setText($("elsewhere-link"), location.origin + location.pathname + fragment(kept.id, kept.token));
     setShown($("close-hint"), this.#sender.store.durable);
   }
+}
+
+/** What there is to know of the tab that sends; before it has said anything no figure is shown. */
+function watchingNotice({ last, silent }, t, seize) {
+  if (silent) {
+    return { id: "silent", tone: "slow", icon: "warn", title: t("send.silent"), text: t("send.silent_text"), buttons: [{ label: t("send.seize"), act: seize }] };
+  }
+  const text = last === null ? "send.watching_waits" : last.phase === "paused" ? "send.watching_paused" : "send.watching_text";
+  return { id: "watching", tone: "", icon: "eye", title: t("send.watching"), text: t(text) };
 }
 
 /** @returns {number} per cent of the bytes, or of the files where all are empty */

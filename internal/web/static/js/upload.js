@@ -111,7 +111,9 @@ async function take({ found, handles: given }) {
 }
 
 function handOver(found) {
-  tabs.tell({ kind: "files", found: found.filter(({ file }) => file) });
+  const readable = found.filter(({ file }) => file);
+  tabs.tell({ kind: "files", found: readable });
+  view.watcher.unheard.push(...readable);
   view.handed += found.length;
   say(t("send.handed", { count: found.length }));
   painter.ask();
@@ -177,10 +179,10 @@ async function takeOver() {
   try {
     await store.refresh();
     const kept = store.list().find((kept) => kept.id === watcher.last?.id) ?? store.current;
-    if (await recall(kept) === "receiving" && watcher.heirs.size > 0) {
-      await sender.add([...watcher.heirs.values()]);
-      await start({});
-    }
+    const goesOn = await recall(kept) === "receiving";
+    const files = [...goesOn ? watcher.heirs.values() : [], ...watcher.unheard];
+    if (files.length > 0) await sender.add(files);
+    if (files.length > 0 && goesOn) await start({});
   } finally {
     if (AT_REST.includes(sender.phase)) tabs.release();
   }
