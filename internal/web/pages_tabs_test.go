@@ -141,3 +141,30 @@ func TestTabThatSendsSaysNothing(t *testing.T) {
 	two.see("#done")
 	wantSame(t, e.arrived(), map[string][]byte{"a.jpg": pattern(10)})
 }
+
+// TestStreamOfEventsLeavesFourParts: all tabs share six connections, and the page of a
+// transfer that arrives has one of them for as long as it is looked at.
+func TestStreamOfEventsLeavesFourParts(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	st := e.start()
+	e.declareFile(st, "film.mov", 390_000)
+	release := e.hold(0)
+	watches := e.openTab("en")
+	watches.excuse("503")
+	watches.signedIn(e.account.ID)
+	watches.open("/transfers/" + st.ID)
+	e.wantLives(1)
+	sends := watches.sibling()
+	sends.excuse("503")
+	sends.open("/u/wedding")
+	sends.choose(alone(t, "film.mov", pattern(70<<20)))
+	sends.do(chromedp.Evaluate[chromedp.Void](`{ import(document.querySelector("script[type=module]").src).then((page) => { window.sender = page.sender; }); }`))
+	sends.holds(`Boolean(window.sender)`)
+	sends.send()
+	sends.holds(`sender.pieces.length === 4`)
+	watches.open("/transfers")
+	sends.holds(`sender.pieces.length === 5`)
+	release()
+	sends.see("#done")
+}

@@ -6,7 +6,9 @@ import { FreeNames, pathKey } from "../static/js/names.js";
 import { csv, json, plain, readLines } from "../static/js/receipt.js";
 import { Teller, Watcher } from "../static/js/relay.js";
 import { Breath, sortInSlices } from "../static/js/slices.js";
+import { announceStream } from "../static/js/streams.js";
 import { Tabs } from "../static/js/tabs.js";
+import { Thrift } from "../static/js/thrift.js";
 import { fromInput } from "../static/js/walk.js";
 import { details, file, open } from "./page.js";
 import { TinyServer } from "./server.js";
@@ -177,4 +179,40 @@ test("the files of the receipt come from the server, page by page", async () => 
   await reach("done");
   const lines = await readLines(sender.allFiles());
   assert.deepEqual(lines.map(({ path, size, crc32 }) => [path, size, crc32]), [["a.jpg", 9, "cbf43926"], ["empty", 0, "00000000"]]);
+});
+
+test("streams of events that other tabs hold open leave fewer connections for parts", async () => {
+  let held = [];
+  const locks = /** @type {any} */ ({
+    query: async () => ({ held }),
+    request: async (name, { mode }, act) => {
+      const lock = { name, mode };
+      held.push(lock);
+      await act(lock);
+      held = held.filter((other) => other !== lock);
+    },
+  });
+  globalThis.navigator ??= /** @type {any} */ ({});
+  let changes = 0;
+  const thrift = new Thrift(() => { changes++; }, locks);
+  const limits = async () => {
+    await thrift.look();
+    return thrift.limit;
+  };
+  held.push({ name: "lenzeye.upload.demo", mode: "exclusive" });
+  assert.equal(await limits(), 5);
+  const over = announceStream(locks);
+  assert.equal(await limits(), 4);
+  assert.equal(await limits(), 4);
+  assert.equal(changes, 1);
+  for (let i = 0; i < 6; i++) announceStream(locks);
+  assert.equal(await limits(), 2, "some are left for parts");
+  held = held.slice(0, 2);
+  over();
+  await new Promise(setImmediate);
+  assert.equal(await limits(), 5);
+  const nobody = new Thrift(() => {}, null);
+  await nobody.look();
+  assert.equal(nobody.limit, 5);
+  announceStream(null)();
 });

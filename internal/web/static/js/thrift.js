@@ -1,5 +1,7 @@
-// Where bytes or power cost: a battery that is nearly empty, a connection that is
-// paid by the byte. The page says so and sends less at once until told otherwise.
+// How much is sent at once. Less where bytes or power cost: a battery that is nearly
+// empty, a connection that is paid by the byte. The page says so until told otherwise.
+// And less where other tabs have connections that this one would wait for.
+import { openStreams } from "./streams.js";
 
 /** Below this the battery is low. */
 const LOW = 0.2;
@@ -10,12 +12,15 @@ const SPARING = 2;
 export class Thrift {
   #battery = null;
   #changed;
+  #locks;
+  #streams = 0;
   /** @type {Set<string>} what the person said not to mind */
   #ignored = new Set();
 
-  /** @param {() => void} changed */
-  constructor(changed) {
+  /** @param {() => void} changed @param {LockManager} [locks] */
+  constructor(changed, locks = navigator.locks) {
     this.#changed = changed;
+    this.#locks = locks;
     navigator.connection?.addEventListener?.("change", changed);
     navigator.getBattery?.().then((battery) => {
       this.#battery = battery;
@@ -38,9 +43,17 @@ export class Thrift {
     return Math.round(100 * (this.#battery?.level ?? 1));
   }
 
-  /** Parts in flight. */
+  /** Parts in flight: one less for each stream of events, which has a connection of its own. */
   get limit() {
-    return this.reasons.length > 0 ? SPARING : USUAL;
+    return this.reasons.length > 0 ? SPARING : Math.max(SPARING, USUAL - this.#streams);
+  }
+
+  /** Looks which connections other tabs have. */
+  async look() {
+    const streams = await openStreams(this.#locks).catch(() => 0);
+    if (streams === this.#streams) return;
+    this.#streams = streams;
+    this.#changed();
   }
 
   /** Goes on as usual. @param {string} reason */

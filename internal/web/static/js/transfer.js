@@ -5,6 +5,7 @@ import { FileTree } from "./filetree.js";
 import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { ShareRows } from "./sharerows.js";
+import { announceStream } from "./streams.js";
 import { begin, boot, busy, confirmed, endOfDay, format, refresh, repeat, sentenceOf, showWrong, t } from "./studio.js";
 
 /** Files in one page of the list. */
@@ -87,15 +88,20 @@ async function showArchiveSize() {
 function follow() {
   const watch = new Watch();
   let stream = null;
+  let over = () => {};
   const connect = () => {
     stream = new EventSource(`/api/v1${path}/live`);
+    over = announceStream();
+    // Refused for good; after any other break it is tried again by itself.
+    stream.addEventListener("error", () => stream.readyState === EventSource.CLOSED && over());
     stream.addEventListener("progress", (event) => watch.see(JSON.parse(event.data)));
     stream.addEventListener("gone", () => location.reload());
   };
   if (!document.hidden) connect();
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) stream?.close();
-    else connect();
+    stream?.close();
+    over();
+    if (!document.hidden) connect();
   });
   setInterval(() => watch.beat(), 1000);
 }

@@ -43,8 +43,12 @@ const AT_REST = ["choosing", "done", "ended"];
 let waiting = new AbortController();
 let limit = thrift.limit;
 
-function paint() {
+function keepLimit() {
   if (thrift.limit !== limit) sender.limit = limit = thrift.limit;
+}
+
+function paint() {
+  keepLimit();
   awake.want(sender.running);
   if (tabs.mine && ["done", "ended"].includes(sender.phase)) {
     teller.tell(true);
@@ -121,7 +125,8 @@ function handOver(found) {
 
 async function start(details) {
   remarks.clear();
-  await opened;
+  await Promise.all([opened, thrift.look()]);
+  keepLimit();
   if (!await tabs.claim()) {
     watch();
     handOver(sender.items.map(({ path, file }) => ({ path, file })));
@@ -294,6 +299,7 @@ addEventListener("unhandledrejection", (event) => {
   if (remarks.failed(event.reason)) event.preventDefault();
 });
 setInterval(() => {
+  thrift.look();
   if (view.watcher || !AT_REST.includes(sender.phase)) painter.ask();
 }, 1000);
 openPage();
