@@ -1,4 +1,6 @@
-// The page of all transfers: kept up to date while it is looked at.
+// The page of all transfers: kept up to date while it is looked at. It asks, where the
+// page of one transfer is told: a stream would hold a connection for as long as the list
+// is open, and what it could say is the page itself.
 import { $ } from "./dom.js";
 import { begin, refresh, repeat } from "./studio.js";
 
