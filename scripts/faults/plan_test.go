@@ -25,6 +25,10 @@ const (
 
 const largeFiles = 2630
 
+// fleetKills are those of several processes where neither --kills nor --for says
+// when enough is enough.
+const fleetKills = 20
+
 // plan is one run.
 type plan struct {
 	engine, store string
@@ -68,7 +72,7 @@ func (p plan) String() string {
 // The flags of scripts/chaos. Without any, a small run of both combinations is
 // made.
 var (
-	flagKills     = flag.Int("kills", 0, "kill -9 the program so often; 0: until the work is done or --for is over")
+	flagKills     = flag.Int("kills", 0, "kill -9 the program so often; 0: until the work is done or --for is over; with --instances alone 20")
 	flagFor       = flag.Duration("for", 0, "how long guests begin new transfers")
 	flagEngine    = flag.String("engine", sqlite, "sqlite or postgres")
 	flagStore     = flag.String("store", "", "directory or s3; directory with sqlite and s3 with postgres unless given")
@@ -116,6 +120,9 @@ func plans(t *testing.T) []plan {
 	p.killPause, p.restartPause, p.faultPause = 1500*time.Millisecond, 20*time.Second, time.Second
 	if p.instances = *flagInstances; p.fleet() {
 		p.engine, p.workers, p.old, p.blackoutPause = postgres, *flagWorkers, *flagOld, 20*time.Second
+		if !given["kills"] && !given["for"] && !*flagLarge && !*flagOne {
+			p.kills = fleetKills
+		}
 	}
 	if p.kills > 0 && p.duration > 0 {
 		p.killPause = p.duration / time.Duration(p.kills)
