@@ -14,11 +14,16 @@ func (b *tab) picks(expression string) {
 	b.eval(fmt.Sprintf(`window.showDirectoryPicker = async () => { window.asked = (window.asked ?? 0) + 1; return %s; }`, expression))
 }
 
-// A folder of the browser's own storage, with a file in it or none.
+// Folders of the browser's own storage, with a file in it and none; and one that breaks
+// after its first file.
 const (
+	brokenFolder = `{ kind: "directory", name: "Card", async *values() {
+		yield { kind: "file", name: "a.jpg", getFile: async () => new File(["bytes"], "a.jpg") };
+		throw new DOMException("", "NotReadableError");
+	} }`
 	emptyFolder = `(await navigator.storage.getDirectory()).getDirectoryHandle("Empty", { create: true })`
 	fullFolder  = `(async () => {
-		const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("Card", { create: true });
+		const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("Card" + window.asked, { create: true });
 		const writable = await (await folder.getFileHandle("a.jpg", { create: true })).createWritable();
 		await writable.write("bytes");
 		await writable.close();
@@ -46,7 +51,7 @@ func TestChoiceThatGivesNothingIsAnswered(t *testing.T) {
 	b.click(folder)
 	b.reads("#drop-notices", "What you chose could not be read.")
 
-	b.picks(`{ kind: "directory", name: "Card", async *values() { yield { kind: "file", name: "a.jpg", getFile: async () => new File(["a"], "a.jpg") }; throw new DOMException("", "NotReadableError"); } }`)
+	b.picks(brokenFolder)
 	b.click(folder)
 	b.reads("#ready-notices", "1 file cannot be sent.")
 	b.reads("#ready-notices", "Was the card taken out")
@@ -77,17 +82,21 @@ func TestPickerThatIsGivenUpStaysTheOneThatIsKnownLater(t *testing.T) {
 	b.do(chromedp.Evaluate[chromedp.Void](`{
 		const { put } = IDBObjectStore.prototype;
 		IDBObjectStore.prototype.put = function (row, key) {
-			if (row.roots) this.transaction.addEventListener("complete", () => { window.handlesKept = true; });
+			if (row.roots) this.transaction.addEventListener("complete", () => { window.handlesKept = row.roots.length; });
 			return put.call(this, row, key);
 		};
 	}`))
 	release := e.hold(0)
 	b.excuse("503")
 	b.send()
-	b.holds(`window.handlesKept`)
+	b.holds(`window.handlesKept === 1`)
+	b.click("#pause")
+	b.reads("#notices", "Paused.")
+	b.click("#sending [data-folder]") // what is added to a sending that is paused is known as well
+	b.holds(`window.handlesKept === 2`)
 	b.do(chromedp.Reload())
 	release()
 	b.click("#recall-go")
 	b.see("#done")
-	wantSame(t, e.arrived(), map[string][]byte{"Card/a.jpg": []byte("bytes")})
+	wantSame(t, e.arrived(), map[string][]byte{"Card2/a.jpg": []byte("bytes"), "Card3/a.jpg": []byte("bytes")})
 }

@@ -133,13 +133,15 @@ func TestTabThatSendsSaysNothing(t *testing.T) {
 	two.eval(`window.pass(10000)`)
 	two.reads("#notices", "does not answer")
 	two.look("upload-silent")
-	two.do(chromedp.SetUploadFiles(chromedp.CSS("#sending input[data-pick]:not([webkitdirectory])"), []string{alone(t, "a.jpg", pattern(10))}))
+	two.picks(brokenFolder)
+	two.click("#sending [data-folder]")
 	two.reads("#notices", "1 file was handed to the tab that sends.")
+	two.reads("#notices", "1 file could not be read from your disk.")
 	two.press("#notices", "Send from here")
 	two.reads("#chosen", "1 file") // nothing is lost that the other tab never took
 	two.send()
 	two.see("#done")
-	wantSame(t, e.arrived(), map[string][]byte{"a.jpg": pattern(10)})
+	wantSame(t, e.arrived(), map[string][]byte{"Card/a.jpg": []byte("bytes")})
 }
 
 // TestStreamOfEventsLeavesFourParts: all tabs share six connections, and the page of a

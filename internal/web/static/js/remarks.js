@@ -29,9 +29,10 @@ export class Remarks {
     this.#show({ id: "empty", tone: "slow", icon: "folder", title: this.#t("send.empty"), text: this.#t("send.empty_text") });
   }
 
-  /** What was chosen could not even be looked into. */
-  unread() {
-    this.#show({ id: "unread", tone: "bad", icon: "warn", title: this.#t("send.unread"), text: this.#t("send.unread_text") });
+  /** What was chosen could not be read: so many files, or without a number not even looked into. @param {number} [count] */
+  unread(count) {
+    const title = count ? this.#t("send.unreadable", { count }) : this.#t("send.unread");
+    this.#show({ id: "unread", tone: "bad", icon: "warn", title, text: this.#t("send.unread_text") });
   }
 
   /**

@@ -39,6 +39,8 @@ const view = new UploadView(sender, {
 });
 /** Phases in which there is nothing to send, and any tab may begin. */
 const AT_REST = ["choosing", "done", "ended"];
+/** Phases in which files that are added belong to the transfer that is being sent. */
+const UNDER_WAY = ["sending", "paused", "stuck"];
 /** Ends the wait for the tab that sends. */
 let waiting = new AbortController();
 let limit = thrift.limit;
@@ -106,7 +108,7 @@ function openEarlier(kept) {
 /** Takes files that were chosen, and sends them to who sends. @param {import("./walk.js").Taken} taken */
 async function take({ found, handles: given }) {
   if (view.watcher) return handOver(found);
-  await handles.keep(sender.running ? sender.kept.id : null, given);
+  await handles.keep(UNDER_WAY.includes(sender.phase) ? sender.kept.id : null, given);
   const first = sender.phase === "choosing";
   await sender.add(found);
   paint();
@@ -118,8 +120,9 @@ function handOver(found) {
   const readable = found.filter(({ file }) => file);
   tabs.tell({ kind: "files", found: readable });
   view.watcher.unheard.push(...readable);
-  view.handed += found.length;
-  say(t("send.handed", { count: found.length }));
+  view.handed += readable.length;
+  if (readable.length > 0) say(t("send.handed", { count: readable.length }));
+  if (readable.length < found.length) remarks.unread(found.length - readable.length);
   painter.ask();
 }
 
