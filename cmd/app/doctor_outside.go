@@ -211,7 +211,7 @@ func (d *doctor) sendMail(ctx context.Context) {
 			from = standInSender
 		}
 		id := db.NewID()
-		err = send(ctx, mail.Envelope{ID: id, MessageID: id + "@doctor.lenzeye", From: from, To: to, Subject: "Lenzeye can send mail",
+		err = send(ctx, mail.Envelope{ID: id, Key: id, MessageID: id + "@doctor.lenzeye", From: from, To: to, Subject: "Lenzeye can send mail",
 			Text: "This message was sent by app doctor.\n", HTML: "<p>This message was sent by app doctor.</p>\n", Date: time.Now()})
 	}
 	if err != nil {

@@ -21,7 +21,7 @@ func queueing(f *fixture, m Message, id *string) func(context.Context, *sql.Tx) 
 }
 
 func envelope(id string) Envelope {
-	return Envelope{ID: id, MessageID: id + "@studio.example", From: "mail@studio.example", To: "guest@example.com",
+	return Envelope{ID: id, Key: "key-" + id, MessageID: id + "@studio.example", From: "mail@studio.example", To: "guest@example.com",
 		Subject: "Received", Text: "text\n", HTML: "<p>html</p>\n", Date: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
 }
 

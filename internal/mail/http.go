@@ -87,9 +87,9 @@ func brevoBody(e Envelope, from, to *mail.Address) any {
 	return map[string]any{
 		"sender": httpAddress{from.Name, from.Address}, "to": []httpAddress{{to.Name, to.Address}},
 		"subject": e.Subject, "textContent": e.Text, "htmlContent": e.HTML,
-		// Within half an hour a repeat with the same key is refused there, as repeated.
-		// What is custom is named by its events.
-		"headers": map[string]string{"idempotencyKey": e.ID, "X-Mailin-custom": e.ID, "Message-ID": "<" + e.MessageID + ">", "Auto-Submitted": "auto-generated"},
+		// Within half an hour a repeat with the same key, a UUID, is refused there, as
+		// repeated. What is custom is named by its events.
+		"headers": map[string]string{"idempotencyKey": e.Key, "X-Mailin-custom": e.ID, "Message-ID": "<" + e.MessageID + ">", "Auto-Submitted": "auto-generated"},
 	}
 }
 
@@ -112,7 +112,7 @@ func sendGridBody(e Envelope, from, to *mail.Address) any {
 
 // Send hands one message over. A refusal of the message or its recipient is
 // ErrRefused; one of the key, the sender or the contingent is not, since an
-// operator can mend it while the message waits.
+// operator can mend it while the message waits. Every refusal is ErrNotTaken.
 func (h *HTTP) Send(ctx context.Context, e Envelope) error {
 	from, err := mail.ParseAddress(e.From)
 	if err != nil {
@@ -168,9 +168,9 @@ func (h *HTTP) post(ctx context.Context, body []byte) (err error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return errors.Join(errors.New(response.Status), err)
+		return fmt.Errorf("%w: %s: %w", ErrNotTaken, response.Status, err)
 	}
-	answer := fmt.Errorf("%s: %s", response.Status, oneLineOf(text))
+	answer := fmt.Errorf("%w: %s: %s", ErrNotTaken, response.Status, oneLineOf(text))
 	aboutUs := strings.Contains(strings.ToLower(string(text)), h.ours)
 	if !slices.Contains(h.refused, response.StatusCode) || aboutUs {
 		return answer
@@ -179,7 +179,7 @@ func (h *HTTP) post(ctx context.Context, body []byte) (err error) {
 		Code string `json:"code"`
 	}
 	if err := json.Unmarshal(text, &problem); err == nil && h.repeated != "" && problem.Code == h.repeated {
-		return nil // the answer to the try that was taken got lost
+		return nil // no answer came to the try that used the key first: the next one has another otherwise
 	}
 	return fmt.Errorf("%w: %w", ErrRefused, answer)
 }

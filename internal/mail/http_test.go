@@ -41,7 +41,7 @@ func TestHTTPHandsOver(t *testing.T) {
 	want := map[string]string{
 		"brevo": `{"sender":{"name":"Stüdio","email":"mail@studio.example"},"to":[{"email":"guest@example.com"}],
 			"subject":"two lines","textContent":"text\n","htmlContent":"<p>html</p>\n",
-			"headers":{"idempotencyKey":"0193b5a0-0000-7000-8000-000000000001","X-Mailin-custom":"0193b5a0-0000-7000-8000-000000000001","Auto-Submitted":"auto-generated",
+			"headers":{"idempotencyKey":"key-0193b5a0-0000-7000-8000-000000000001","X-Mailin-custom":"0193b5a0-0000-7000-8000-000000000001","Auto-Submitted":"auto-generated",
 			"Message-ID":"<0193b5a0-0000-7000-8000-000000000001@studio.example>"}}`,
 		"sendgrid": `{"from":{"name":"Stüdio","email":"mail@studio.example"},"personalizations":[{"to":[{"email":"guest@example.com"}]}],
 			"custom_args":{"mail_id":"0193b5a0-0000-7000-8000-000000000001"},
@@ -108,7 +108,7 @@ func TestHTTPRefusals(t *testing.T) {
 		}))
 		err := services()[c.service].driver(HTTPOptions{Key: apiKey, URL: server.URL}).Send(t.Context(), envelope("1"))
 		server.Close()
-		if err == nil || errors.Is(err, ErrRefused) != c.refused || strings.Contains(err.Error(), apiKey) || len(err.Error()) > 500 {
+		if err == nil || errors.Is(err, ErrRefused) != c.refused || !errors.Is(err, ErrNotTaken) || strings.Contains(err.Error(), apiKey) || len(err.Error()) > 500 {
 			t.Errorf("%s answers %d %.80s: %v, want it refused for good: %v", c.service, c.status, c.answer, err, c.refused)
 		}
 	}
@@ -140,7 +140,7 @@ func TestHTTPLostAnswerAndSilence(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(release)
-	if err := NewBrevo(HTTPOptions{URL: server.URL + "/cut"}).Send(t.Context(), envelope("1")); err == nil || errors.Is(err, ErrRefused) {
+	if err := NewBrevo(HTTPOptions{URL: server.URL + "/cut"}).Send(t.Context(), envelope("1")); err == nil || errors.Is(err, ErrRefused) || errors.Is(err, ErrNotTaken) {
 		t.Errorf("an answer that was lost: %v", err)
 	}
 	again := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -76,6 +76,7 @@ type Message struct {
 // Envelope is a finished message, as a driver gets it.
 type Envelope struct {
 	ID        string // of the row
+	Key       string // UUID; the same at a repeat, unless the try before it was ErrNotTaken
 	MessageID string // without angle brackets; the same at every repeat
 	From      string // an address, with or without a name
 	To        string // one address
@@ -89,3 +90,7 @@ type Envelope struct {
 // ErrRefused is what a driver's error is when no repeat will help: the
 // recipient does not exist, the message is not acceptable.
 var ErrRefused = errors.New("the mail was refused for good")
+
+// ErrNotTaken is what a driver's error is when the other side has said that it
+// did not take the message. Without it a try may have reached somebody.
+var ErrNotTaken = errors.New("not taken")

@@ -165,6 +165,7 @@ type leased struct {
 	language   string
 	sealed     []byte
 	codeKey    uint32
+	sendKey    string
 	attempts   int
 	created    time.Time
 }
@@ -202,7 +203,7 @@ func (o *Outbox) lease(ctx context.Context, id string) (leased, error) {
 	var created int64
 	err := o.opts.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, leaseMail, id, m.owner, db.Micros(now.Add(leaseTime)), db.Micros(now)).
-			Scan(&m.accountID, &kind, &m.subjectKey, &m.recipient, &m.language, &m.sealed, &m.codeKey, &m.attempts, &created)
+			Scan(&m.accountID, &kind, &m.subjectKey, &m.recipient, &m.language, &m.sealed, &m.codeKey, &m.sendKey, &m.attempts, &created)
 	})
 	m.kind, m.created = Kind(kind), db.Time(created)
 	return m, err
@@ -223,7 +224,7 @@ func (o *Outbox) try(ctx context.Context, m leased) error {
 		return fmt.Errorf("%w: its code has expired", ErrRefused)
 	}
 	e := render(o.opts.Catalog.Match(m.language), m.kind, v)
-	e.ID, e.MessageID = m.id, m.id+"@"+o.domain
+	e.ID, e.Key, e.MessageID = m.id, m.sendKey, m.id+"@"+o.domain
 	e.From, e.To, e.Date = o.opts.From, m.recipient, m.created
 	return o.opts.Send(ctx, e)
 }
@@ -231,17 +232,18 @@ func (o *Outbox) try(ctx context.Context, m leased) error {
 // markTried writes when the next try is due, or that there is none.
 func (o *Outbox) markTried(ctx context.Context, m leased, cause error) error {
 	reason := reasonOf(cause)
+	key := nextKey(cause)
 	told := strings.ReplaceAll(reason, m.recipient, "the recipient") // whom servers like to name: rows may hold it, the log may not
 	if m.attempts < o.opts.MaxAttempts && !errors.Is(cause, ErrRefused) {
 		wait := pause(m.attempts)
 		o.opts.Log.LogAttrs(ctx, slog.LevelWarn, "mail_waits", slog.String("mail_id", m.id), slog.String("kind", string(m.kind)),
 			slog.Int("attempts", m.attempts), slog.Duration("wait", wait), slog.String("error", told))
-		return o.exec(ctx, markWaiting, m.id, m.owner, db.Micros(o.opts.Now().Add(wait)), reason)
+		return o.exec(ctx, markWaiting, m.id, m.owner, db.Micros(o.opts.Now().Add(wait)), reason, key)
 	}
 	o.opts.Log.LogAttrs(ctx, slog.LevelError, "mail_given_up", slog.String("mail_id", m.id), slog.String("kind", string(m.kind)),
 		slog.Int("attempts", m.attempts), slog.String("error", told))
 	return o.opts.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, markFailed, m.id, m.owner, reason)
+		r, err := tx.ExecContext(ctx, markFailed, m.id, m.owner, reason, key)
 		if err != nil {
 			return err
 		}
@@ -257,6 +259,13 @@ func (o *Outbox) exec(ctx context.Context, query string, args ...any) error {
 		_, err := tx.ExecContext(ctx, query, args...)
 		return err
 	})
+}
+
+// nextKey is a new key for the try after one that was not taken, and none after
+// one that may have been. A service that keeps the keys of what it refused would
+// take the next try for a repeat, and we its answer for a sign that it was sent.
+func nextKey(cause error) sql.NullString {
+	return sql.NullString{String: db.NewID(), Valid: errors.Is(cause, ErrNotTaken)}
 }
 
 // pause is the wait after a number of tries, a fifth more or less so that what

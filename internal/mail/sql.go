@@ -17,18 +17,18 @@ RETURNING id`
 const leaseMail = `
 UPDATE mails SET state = 'sending', attempts = attempts + 1, lease_owner = $2, lease_until = $3, next_at = $3
 WHERE id = $1 AND state IN ('queued', 'sending') AND next_at <= $4
-RETURNING account_id, kind, subject_key, recipient, language, vars_sealed, code_key, attempts, created_at`
+RETURNING account_id, kind, subject_key, recipient, language, vars_sealed, code_key, COALESCE(send_key, id), attempts, created_at`
 
 const markSent = `
 UPDATE mails SET state = 'sent', vars_sealed = NULL, lease_owner = NULL, lease_until = NULL, error = '', sent_at = $2
 WHERE id = $1 AND state = 'sending'`
 
 const markWaiting = `
-UPDATE mails SET lease_owner = NULL, lease_until = NULL, next_at = $3, error = $4
+UPDATE mails SET lease_owner = NULL, lease_until = NULL, next_at = $3, error = $4, send_key = COALESCE($5, send_key)
 WHERE id = $1 AND state = 'sending' AND lease_owner = $2`
 
 const markFailed = `
-UPDATE mails SET state = 'failed', lease_owner = NULL, lease_until = NULL, error = $3
+UPDATE mails SET state = 'failed', lease_owner = NULL, lease_until = NULL, error = $3, send_key = COALESCE($4, send_key)
 WHERE id = $1 AND state = 'sending' AND lease_owner = $2`
 
 const dueMails = `
