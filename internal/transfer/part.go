@@ -129,7 +129,7 @@ func (u *PartUpload) Receive(ctx context.Context, body io.Reader, digests []Dige
 	}
 	attempt, err := u.store(ctx, sealed)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("store part %d of file %s: %w", u.number, u.file.ID, err)
+		return u.overtaken(ctx, sealed, fmt.Errorf("store part %d of file %s: %w", u.number, u.file.ID, err))
 	}
 	// The bytes are safe now: a client that has gone must not undo that.
 	return u.count(context.WithoutCancel(ctx), attempt)
@@ -167,9 +167,6 @@ func (u *PartUpload) store(ctx context.Context, sealed *seal.PartReader) (attemp
 		}
 		a.blobKey, a.uploadID = up.Key, up.ID
 		a.etag, err = u.s.blobs.PutPart(ctx, up, u.number, sealed, sealed.Len())
-		if errors.Is(err, blob.ErrUploadNotFound) {
-			err = u.s.uploadGone(ctx, u.file)
-		}
 	}
 	a.crc32 = sealed.CRC32()
 	return a, err
@@ -215,6 +212,36 @@ func (u *PartUpload) compareBody(ctx context.Context, body io.Reader, digests []
 		}
 	}
 	return u.compare(ctx, sum.Sum32())
+}
+
+// overtaken looks, when the bucket did not take a part, whether somebody else sent it
+// and was faster: then the file may be put together by now, the bucket knows its
+// upload no more, and it says so or just resets the connection. The rest of the body
+// is read and compared, as that of any repeat. Else the cause stands.
+func (u *PartUpload) overtaken(ctx context.Context, sealed *seal.PartReader, cause error) (Receipt, error) {
+	gone := errors.Is(cause, blob.ErrUploadNotFound)
+	if u.file.PartCount == 1 || !gone && !errors.Is(cause, ErrStorageUnavailable) {
+		return Receipt{}, cause
+	}
+	was := u.file
+	var state string
+	var expires int64
+	if err := u.look(ctx, was.ID, &state, &expires); err != nil {
+		return Receipt{}, errors.Join(err, cause)
+	}
+	if u.known == nil || u.file.State == Receiving {
+		if err := u.s.refusalOf(state, expires); err != nil {
+			return Receipt{}, err
+		}
+		if gone {
+			return Receipt{}, u.s.uploadGone(ctx, was)
+		}
+		return Receipt{}, cause
+	}
+	if _, err := io.Copy(io.Discard, sealed); err != nil {
+		return Receipt{}, fmt.Errorf("read repeated part: %w", err)
+	}
+	return u.compare(ctx, sealed.CRC32())
 }
 
 const copyBuffer = 32 << 10

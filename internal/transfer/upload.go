@@ -67,9 +67,9 @@ func (s *Service) abortUpload(ctx context.Context, u blob.Upload) {
 }
 
 // uploadGone is met when the bucket knows nothing of an upload that should be
-// open. Either another process has just completed or ended it, then the client
-// asks again and learns; or the bucket lost it, then the looks begin whose
-// agreement makes the parts due again.
+// open. Either another process is just ending it, then the client asks again and
+// learns; or the bucket lost it, then the looks begin whose agreement makes the parts
+// due again.
 func (s *Service) uploadGone(ctx context.Context, f File) error {
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, suspectLoss, f.ID, f.uploadGen, s.micros())
