@@ -61,7 +61,8 @@ func TestReaderBelowTheLeastRate(t *testing.T) {
 	t.Parallel()
 	broken := make(chan bool, 1)
 	e := newEnv(t, func(o *Options) {
-		o.Limits.IdleTimeout, o.Limits.MinRate = 500*time.Millisecond, 1<<20
+		// Eight times what is read, and a rate at which a busy machine still sends.
+		o.Limits.IdleTimeout, o.Limits.MinRate = 2*time.Second, 160<<10
 		o.Observe.Broken = func(_ string, theirs bool) { broken <- theirs }
 	})
 	_, res := e.fetches(e.send("a", pattern(10<<20)))
