@@ -122,6 +122,7 @@ func get(ctx context.Context, inv *invocation, f getFlags, address string) error
 		return err
 	}
 	r.share = c.Share(token, kept.AccessToken)
+	r.state = r.state.orNone(r.say, "a second run needs the code again, and counts as another download.")
 	if f.list {
 		return blame(r.list(ctx))
 	}
@@ -282,6 +283,9 @@ func (r *getRun) fetch(ctx context.Context, files []client.Wanted) error {
 // alone keeps a second run from fetching into the same folder: files of two
 // downloads may have one name, and would grow in one name.part.
 func (r *getRun) alone() (unlock func(), err error) {
+	if r.state.path == "" {
+		return func() {}, nil // nothing can be kept, no lock either
+	}
 	into, err := filepath.Abs(r.flags.out)
 	if err != nil {
 		return nil, err

@@ -47,14 +47,25 @@ func (r *sendRun) receipt(ctx context.Context, input *sendInput, done *api.Compl
 	}
 	f, place, err := createBeside(r.flags.receipt)
 	if err != nil {
-		return 0, userError{fmt.Errorf("all is sent, but the receipt cannot be written (run this again to have it): %w", err)}
+		return 0, userError{fmt.Errorf("all is sent, but the receipt cannot be written%s: %w", r.again(input), err)}
 	}
 	out := bufio.NewWriter(f)
 	undigested, err = r.writeReceipt(ctx, out, input, done)
 	if err = place(errors.Join(err, out.Flush())); err != nil {
-		return 0, fmt.Errorf("all is sent, but the receipt is not whole (run this again to have it): %w", err)
+		return 0, fmt.Errorf("all is sent, but the receipt is not whole%s: %w", r.again(input), err)
 	}
-	return undigested, nil
+	if !r.flags.json {
+		_, err = fmt.Fprintf(r.inv.io.out, "Receipt   %s\n", r.flags.receipt)
+	}
+	return undigested, err
+}
+
+// again says how to have a receipt after all, where a second run can write it.
+func (r *sendRun) again(input *sendInput) string {
+	if !r.goesOn(input) {
+		return ""
+	}
+	return " (run this again to have it)"
 }
 
 // checkReceipt sees before anything is sent that a receipt can stand where it is

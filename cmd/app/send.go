@@ -112,6 +112,7 @@ func send(ctx context.Context, inv *invocation, f sendFlags, paths []string) err
 	roots := slices.Clone(r.plan.roots)
 	slices.Sort(roots)
 	r.state = inv.state("send", append([]string{link.Base, link.Slug}, roots...)...)
+	r.state = r.state.orNone(r.say, "if this ends early, it cannot go on in a second run.")
 	if r.client, err = inv.newClient(link.Base, client.Options{Patience: f.patience, FirstPatience: f.firstPatience, Retrying: r.retrying}); err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (r *sendRun) sayUnused(t api.Transfer) {
 	if r.flags.from != "" && (err != nil || !strings.EqualFold(from.Address, t.SenderEmail)) {
 		r.say("--from is not used: this transfer was begun by %s.", t.SenderEmail)
 	}
-	if r.flags.message != "" && strings.TrimSpace(r.flags.message) != t.Message {
+	if r.flags.message != "" && strings.TrimSpace(r.flags.message) != strings.TrimSpace(t.Message) {
 		r.say("--message is not used: this transfer was begun with another one, or none.")
 	}
 }

@@ -61,7 +61,7 @@ func (in *sendInput) fill(ctx context.Context, r *sendRun) error {
 			return userError{fmt.Errorf("--size %s: %w", r.flags.size, err)}
 		}
 		in.source.Size, in.sum = int64(size), sha256.New()
-		in.stream = io.TeeReader(in.input, in.sum)
+		in.stream = &untilEnd{Reader: io.TeeReader(in.input, in.sum), left: int64(size), say: r.say}
 		fmt.Fprintln(r.inv.io.err, "The standard input is sent as it comes: if this ends early, it cannot go on in a second run.")
 		return nil
 	}
@@ -69,6 +69,26 @@ func (in *sendInput) fill(ctx context.Context, r *sendRun) error {
 		return fmt.Errorf("keep the standard input in %s: %w", filepath.Dir(in.file.Name()), err)
 	}
 	return in.look()
+}
+
+// untilEnd says what is waited for when all has come that was announced and the
+// input still does not end.
+type untilEnd struct {
+	io.Reader
+	left int64
+	say  func(format string, args ...any)
+}
+
+func (u *untilEnd) Read(p []byte) (int, error) {
+	if u.left <= 0 {
+		told := time.AfterFunc(2*time.Second, func() {
+			u.say("All of --size is sent; waiting for the standard input to end.")
+		})
+		defer told.Stop()
+	}
+	n, err := u.Reader.Read(p)
+	u.left -= int64(n)
+	return n, err
 }
 
 // look takes size and date from the temporary file.

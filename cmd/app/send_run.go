@@ -74,11 +74,12 @@ func (r *sendRun) run(ctx context.Context, input *sendInput) error {
 			return blame(err)
 		}
 	}
-	undigested, err := r.receipt(ctx, input, done)
-	if err != nil {
+	// The link and the code first: no failure after this may hide them.
+	if err := r.result(done); err != nil {
 		return err
 	}
-	if err := r.result(done); err != nil {
+	undigested, err := r.receipt(ctx, input, done)
+	if err != nil {
 		return err
 	}
 	if err := r.state.forget(); err != nil {
@@ -147,7 +148,7 @@ func (r *sendRun) complete(ctx context.Context, s *client.Sending, input *sendIn
 		case err == nil:
 			return &done, nil
 		case client.IsCode(err, api.StillSealing):
-			return nil, fmt.Errorf("all is sent, and the server still puts files together: run the same command again for the link (%w)", err)
+			return nil, r.stillSealing(input, err)
 		case client.IsCode(err, api.TransferEmpty):
 			return nil, errors.New("nothing could be sent, all is named above")
 		case !client.IsCode(err, api.TransferIncomplete) || tries == completeTries || input.stream != nil:
@@ -163,6 +164,15 @@ func (r *sendRun) complete(ctx context.Context, s *client.Sending, input *sendIn
 			return nil, err
 		}
 	}
+}
+
+// stillSealing is what to do where patience ended before the server had put the
+// files together.
+func (r *sendRun) stillSealing(input *sendInput, err error) error {
+	if !r.goesOn(input) {
+		return fmt.Errorf("all is sent, but the server still puts files together, so that there is no link yet: ask the studio, and give more --patience another time (%w)", err)
+	}
+	return fmt.Errorf("all is sent, and the server still puts files together: run the same command again for the link (%w)", err)
 }
 
 // isShared tells whether others may send to the transfer too: whoever has its
@@ -244,8 +254,5 @@ func (r *sendRun) result(done *api.Completed) error {
 	}
 	_, err := fmt.Fprintf(r.inv.io.out, "Sent      %s, %s\nLink      %s\nCode      %s\nUntil     %s\n",
 		filesText(done.Files), bytesText(done.Bytes), printable(done.Share.URL), printable(done.Share.Code), done.Share.ExpiresAt.Local().Format("2006-01-02 15:04"))
-	if err == nil && r.flags.receipt != "" {
-		_, err = fmt.Fprintf(r.inv.io.out, "Receipt   %s\n", r.flags.receipt)
-	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/lenzeye/lenzeye/internal/client"
@@ -87,7 +88,7 @@ func (s stateFile) load(v any) (ok bool, err error) {
 		return false, nil
 	}
 	text, err := os.ReadFile(s.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return false, nil
 	}
 	if err == nil {
@@ -97,6 +98,27 @@ func (s stateFile) load(v any) (ok bool, err error) {
 		return false, fmt.Errorf("read what was kept of the last run in %s (delete it to begin anew): %w", s.path, err)
 	}
 	return true, nil
+}
+
+// orNone gives the file, or none where its folder cannot be written to, which it
+// says with what that means.
+func (s stateFile) orNone(say func(string, ...any), meaning string) stateFile {
+	if s.path == "" {
+		return s
+	}
+	dir := filepath.Dir(s.path)
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(dir, "new-*"); err == nil {
+			err = errors.Join(f.Close(), os.Remove(f.Name()))
+		}
+	}
+	if err != nil {
+		say("%s cannot be written to (%v): %s", dir, reason(err), meaning)
+		return stateFile{}
+	}
+	return s
 }
 
 // save writes v, for its owner only, so that a crash leaves the old or the new.

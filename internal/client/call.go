@@ -47,7 +47,12 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 			return nil
 		}
 		err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(out)
-		if err != nil {
+		var syntax *json.SyntaxError
+		var kind *json.UnmarshalTypeError
+		switch {
+		case errors.As(err, &syntax), errors.As(err, &kind):
+			return &foreignAnswer{err}
+		case err != nil:
 			return fmt.Errorf("read the answer: %w", err)
 		}
 		return nil
@@ -156,12 +161,17 @@ func (c *Client) try(ctx context.Context, k call, t *trouble, read func(*http.Re
 		return 0, err
 	}
 	defer resp.Body.Close()
-	c.answered.Store(true)
 	resp.Body = &receiving{ReadCloser: resp.Body, moved: moved}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		c.answered.Store(true)
 		return retryAfter(resp, c.o.Now()), refusal(resp)
 	}
-	if err := read(resp); err != nil {
+	err = read(resp)
+	var foreign *foreignAnswer
+	if !errors.As(err, &foreign) {
+		c.answered.Store(true)
+	}
+	if err != nil {
 		if errors.Is(context.Cause(ctx), ErrStalled) {
 			err = fmt.Errorf("%w: %w", ErrStalled, err)
 		}
@@ -205,6 +215,14 @@ func (c *Client) request(ctx context.Context, k call, moved func()) (*http.Reque
 		req.Header.Set(name, value)
 	}
 	return req, sent, nil
+}
+
+// foreignAnswer is a success of something that is not our server: a page of a hotel
+// whose network wants a click first, which passes, or a wrong address.
+type foreignAnswer struct{ err error }
+
+func (e *foreignAnswer) Error() string {
+	return "the answer is not that of this program's server: " + e.err.Error()
 }
 
 // receiving tells of every byte of an answer.

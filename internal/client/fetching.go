@@ -43,7 +43,7 @@ func (f *Fetching) Fetch(ctx context.Context, files []Wanted) ([]Failure, error)
 			w.close()
 		}
 		if err != nil {
-			return failed, err
+			return append(failed, r.failed...), err
 		}
 		failed = append(failed, r.failed...)
 		files = nil

@@ -44,6 +44,25 @@ func TestFetchGoesOn(t *testing.T) {
 	}
 }
 
+// TestInterruptedNamesWhatFailed ends a fetching early: what cannot be had is named
+// all the same.
+func TestInterruptedNamesWhatFailed(t *testing.T) {
+	t.Parallel()
+	e, in, out := newEnv(t), newFolder(t), newFolder(t)
+	c := e.client(client.Options{})
+	s := e.open(c, e.send(e.start(c), in.write("a", []byte("a")), in.write("b", []byte("b")), in.write("c", []byte("c"))))
+	out.write("a", []byte("somebody's"))
+	view, err := view(t.Context(), s)
+	e.must(err)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	f := &client.Fetching{Share: s, Dir: out.root(), Parallel: 1, Watch: client.Watch{Done: func(string) { stop() }}}
+	failed, err := f.Fetch(ctx, name(view.Files))
+	if !errors.Is(err, context.Canceled) || len(failed) != 1 || failed[0].Path != "a" || !errors.Is(failed[0].Err, client.ErrExists) {
+		t.Errorf("%v, %v", failed, err)
+	}
+}
+
 // fetchUntil fetches piece by piece, and stops when so many have arrived.
 func (e *env) fetchUntil(s *client.Share, out folder, pieces int) {
 	e.t.Helper()
@@ -99,7 +118,7 @@ func TestWhatIsThere(t *testing.T) {
 		if !bytes.Equal(in.read("big.mov"), out.read("big.mov")) {
 			t.Errorf("%s: the bytes differ", name)
 		}
-		if got := out.names(); len(got) != 1 && name != "a note that is half made" {
+		if got := out.names(); len(got) != 1 {
 			t.Errorf("%s: left in the folder: %v", name, got)
 		}
 	}
@@ -138,6 +157,7 @@ func TestPartOfSomebodyElse(t *testing.T) {
 		"a note alone":          {"big.mov.part.json": "precious"},
 		"a note that is none":   {"big.mov.part": "precious", "big.mov.part.json": `{"id":`},
 		"an empty part":         {"big.mov.part": ""},
+		"another download":      {"big.mov.part": "half", "big.mov.part.json": `{"id":"of another share","size":5,"crc32":"00000000","piece_size":8388608,"pieces":[]}`},
 	} {
 		out := newFolder(t)
 		for file, body := range there {
@@ -161,6 +181,22 @@ func TestPartOfSomebodyElse(t *testing.T) {
 			if string(out.read(file)) != body {
 				t.Errorf("%s: %s was written to", name, file)
 			}
+		}
+		// Whatever was in the way may be gone before the second run.
+		out = newFolder(t)
+		for file, body := range there {
+			out.write(file, []byte(body))
+		}
+		e.fetchUntil(s, out, 2)
+		for file := range there {
+			e.must(os.Remove(filepath.Join(out.dir, file)))
+		}
+		e.forgetCalls()
+		if failed := e.fetchAll(s, out); len(failed) > 0 || len(out.names()) != 1 {
+			t.Errorf("%s, then gone: %v, %v", name, failed, out.names())
+		}
+		if n := e.count(func(call string) bool { return strings.Contains(call, "/files/") }); n != 2 {
+			t.Errorf("%s, then gone: %d pieces were fetched the second time, want 2", name, n)
 		}
 	}
 }

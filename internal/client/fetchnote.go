@@ -60,10 +60,15 @@ func (w *fetchWork) openPart(dir *os.Root) error {
 }
 
 // claimPart gives the note of an earlier run, empty where there is none. Where
-// something else stands under name.part, or where its note belongs, that stays as
-// it is, and this file grows under its id, which is nobody else's name.
+// something else stands under name.part, or where its note belongs, like another
+// download that has not ended, that stays as it is, and this file grows under its
+// id, which is nobody else's name.
 func (w *fetchWork) claimPart(dir *os.Root) (before arrived, err error) {
-	if before, ours := readArrived(dir, w.part+".json"); ours {
+	if before := readArrived(dir, w.idPartName()+".json"); w.continues(before) {
+		w.part = w.idPartName() // whatever made it grow there may be gone
+		return before, nil
+	}
+	if before := readArrived(dir, w.part+".json"); before.ID == w.id {
 		return before, nil
 	}
 	for _, name := range []string{w.part, w.part + ".json"} {
@@ -71,8 +76,7 @@ func (w *fetchWork) claimPart(dir *os.Root) (before arrived, err error) {
 		switch {
 		case err == nil && w.part != w.idPartName():
 			w.part = w.idPartName()
-			before, _ := readArrived(dir, w.part+".json")
-			return before, nil
+			return arrived{}, nil
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return arrived{}, err
 		}
@@ -96,18 +100,18 @@ func (w *fetchWork) continues(before arrived) bool {
 	return true
 }
 
-// readArrived reads the note of an earlier run. ours is false where there is none
-// that makes sense.
-func readArrived(dir *os.Root, name string) (a arrived, ours bool) {
+// readArrived reads the note of an earlier run, empty where there is none that makes
+// sense.
+func readArrived(dir *os.Root, name string) (a arrived) {
 	f, err := openRegular(dir, name, os.O_RDONLY)
 	if err != nil {
-		return a, false
+		return a
 	}
 	defer f.Close()
-	if err := json.NewDecoder(io.LimitReader(f, maxNote)).Decode(&a); err != nil || a.ID == "" || a.Piece <= 0 {
-		return arrived{}, false
+	if err := json.NewDecoder(io.LimitReader(f, maxNote)).Decode(&a); err != nil {
+		return arrived{}
 	}
-	return a, true
+	return a
 }
 
 // maxNote is more than the note of a file of 5 TiB can have, all of whose other
@@ -136,6 +140,9 @@ func (w *fetchWork) writeNote(dir *os.Root) error {
 		return err
 	}
 	_, err = f.Write(text)
+	if err == nil && len(w.state.Pieces) == 0 && w.count > 1 {
+		err = f.Sync() // the first: later ones take the place of one that is whole
+	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
@@ -146,7 +153,7 @@ func (w *fetchWork) writeNote(dir *os.Root) error {
 // between giving it its name and this.
 func (w *fetchWork) tidy(dir *os.Root) error {
 	for _, part := range []string{w.part, w.idPartName()} {
-		before, _ := readArrived(dir, part+".json")
+		before := readArrived(dir, part+".json")
 		if !w.continues(before) {
 			continue // none, or somebody else's
 		}

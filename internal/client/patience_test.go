@@ -109,6 +109,36 @@ func TestRefusalSaysWhen(t *testing.T) {
 	}
 }
 
+// TestForeignAnswers soon gives up an address at which something else than our server
+// answers, and waits as ever for one that was ours before, as in the network of a
+// hotel that wants another click.
+func TestForeignAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var waits []time.Duration
+		ours := false
+		c := over(t, func(*http.Request) (*http.Response, error) {
+			if ours {
+				return answer(200, "{}"), nil
+			}
+			return answer(200, "<!doctype html>"), nil
+		}, &waits)
+		began := time.Now()
+		_, err := c.ViewLink(t.Context(), "x")
+		if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "not that of this program's server") || took > 10*time.Second || len(waits) == 0 {
+			t.Errorf("%v after %s and %d waits", err, took, len(waits))
+		}
+		ours = true
+		if _, err := c.ViewLink(t.Context(), "x"); err != nil {
+			t.Error(err)
+		}
+		ours, began = false, time.Now()
+		if _, err := c.ViewLink(t.Context(), "x"); err == nil || time.Since(began) < 4*time.Minute {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
+
 // TestPacedWriter gives each byte its time, and ends with its context.
 func TestPacedWriter(t *testing.T) {
 	t.Parallel()

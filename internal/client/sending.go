@@ -86,7 +86,7 @@ func (s *Sending) Send(ctx context.Context, sources []*Source) ([]Failure, error
 	for round := 1; len(sources) > 0; round++ {
 		r := &sendRound{Sending: s, planned: planned, flying: map[*work]bool{}}
 		if err := r.run(ctx, sources); err != nil {
-			return failed, err
+			return append(failed, r.failed...), err
 		}
 		failed = append(failed, r.failed...)
 		sources = nil
