@@ -46,20 +46,20 @@ func TestVerifySendGrid(t *testing.T) {
 		header http.Header
 		good   bool
 	}{
-		"now":              {signed(at(0), key), true},
-		"five minutes ago": {signed(at(-5*time.Minute), key), true},
-		"in five minutes":  {signed(at(5*time.Minute), key), true},
-		"longer ago":       {signed(at(-5*time.Minute-time.Second), key), false},
-		"later":            {signed(at(5*time.Minute+time.Second), key), false},
-		"another key":      {signed(at(0), other), false},
-		"another time":     {changed("X-Twilio-Email-Event-Webhook-Timestamp", at(time.Second)), false},
-		"no time":          {signed("", key), false},
-		"no seconds":       {signed(now.Format(time.RFC3339), key), false},
-		"longest time":     {signed("9223372036854775807", key), false},
-		"no signature":     {changed("X-Twilio-Email-Event-Webhook-Signature", ""), false},
-		"no base64":        {changed("X-Twilio-Email-Event-Webhook-Signature", "%"), false},
-		"no ASN.1":         {changed("X-Twilio-Email-Event-Webhook-Signature", "AAAA"), false},
-		"nothing at all":   {http.Header{}, false},
+		"now":             {signed(at(0), key), true},
+		"a day ago":       {signed(at(-25*time.Hour), key), true},
+		"in five minutes": {signed(at(5*time.Minute), key), true},
+		"longer ago":      {signed(at(-25*time.Hour-time.Second), key), false},
+		"later":           {signed(at(5*time.Minute+time.Second), key), false},
+		"another key":     {signed(at(0), other), false},
+		"another time":    {changed("X-Twilio-Email-Event-Webhook-Timestamp", at(time.Second)), false},
+		"no time":         {signed("", key), false},
+		"no seconds":      {signed(now.Format(time.RFC3339), key), false},
+		"longest time":    {signed("9223372036854775807", key), false},
+		"no signature":    {changed("X-Twilio-Email-Event-Webhook-Signature", ""), false},
+		"no base64":       {changed("X-Twilio-Email-Event-Webhook-Signature", "%"), false},
+		"no ASN.1":        {changed("X-Twilio-Email-Event-Webhook-Signature", "AAAA"), false},
+		"nothing at all":  {http.Header{}, false},
 	} {
 		if err := VerifySendGrid(&key.PublicKey, c.header, body, now); (err == nil) != c.good || err != nil && !errors.Is(err, ErrSignature) {
 			t.Errorf("%s: %v", name, err)
