@@ -69,7 +69,7 @@ type Failure struct {
 // and by many processes on one database.
 type Outbox struct {
 	opts   Options
-	domain string // of Message-IDs
+	domain string // of new Message-IDs: ours, as RFC 5322, 3.6.4 wants it and filters look for it
 }
 
 // New returns an outbox. It fails when From is not an address.
@@ -166,6 +166,7 @@ type leased struct {
 	sealed     []byte
 	codeKey    uint32
 	sendKey    string
+	messageID  string
 	attempts   int
 	created    time.Time
 }
@@ -202,8 +203,8 @@ func (o *Outbox) lease(ctx context.Context, id string) (leased, error) {
 	var kind string
 	var created int64
 	err := o.opts.DB.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, leaseMail, id, m.owner, db.Micros(now.Add(leaseTime)), db.Micros(now)).
-			Scan(&m.accountID, &kind, &m.subjectKey, &m.recipient, &m.language, &m.sealed, &m.codeKey, &m.sendKey, &m.attempts, &created)
+		return tx.QueryRowContext(ctx, leaseMail, id, m.owner, db.Micros(now.Add(leaseTime)), db.Micros(now), id+"@"+o.domain).
+			Scan(&m.accountID, &kind, &m.subjectKey, &m.recipient, &m.language, &m.sealed, &m.codeKey, &m.sendKey, &m.messageID, &m.attempts, &created)
 	})
 	m.kind, m.created = Kind(kind), db.Time(created)
 	return m, err
@@ -224,7 +225,7 @@ func (o *Outbox) try(ctx context.Context, m leased) error {
 		return fmt.Errorf("%w: its code has expired", ErrRefused)
 	}
 	e := render(o.opts.Catalog.Match(m.language), m.kind, v)
-	e.ID, e.Key, e.MessageID = m.id, m.sendKey, m.id+"@"+o.domain
+	e.ID, e.Key, e.MessageID = m.id, m.sendKey, m.messageID
 	e.From, e.To, e.Date = o.opts.From, m.recipient, m.created
 	return o.opts.Send(ctx, e)
 }

@@ -1,10 +1,13 @@
 package mail
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -88,6 +91,40 @@ func TestRepeatCountsAsSentOnlyIfItMayHaveBeen(t *testing.T) {
 			if states[c.tries-2] == "sent" || states[c.tries-1] != "sent" || service.taken != c.taken {
 				t.Errorf("%s: %v with %d taken, want it sent by the last of these tries with %d", name, states, service.taken, c.taken)
 			}
+		}
+	})
+}
+
+// The first try may have reached somebody under its Message-ID, so a sender that
+// an operator mended meanwhile must not change it.
+func TestMessageIDOutlivesTheSender(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		f.fail = func(context.Context) error { return errors.New("connection lost after DATA") }
+		id := f.queue(t, "a", 1)
+		f.deliver(t, id)
+		o := f.opts
+		o.From = "mail@new.example"
+		later, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.fail = nil
+		f.advance(2 * time.Minute)
+		for _, id := range []string{id, f.queue(t, "b", 1)} {
+			if err := later.Deliver(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(f.sent) != 3 {
+			t.Fatalf("sent %d times, want 3", len(f.sent))
+		}
+		first, repeat, other := f.sent[0], f.sent[1], f.sent[2]
+		if repeat.From != o.From || repeat.MessageID != first.MessageID {
+			t.Errorf("the repeat is <%s> from %s, the first was <%s>", repeat.MessageID, repeat.From, first.MessageID)
+		}
+		if !strings.HasSuffix(other.MessageID, "@new.example") {
+			t.Errorf("the next one is <%s>, want it in the new sender's domain", other.MessageID)
 		}
 	})
 }

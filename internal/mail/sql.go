@@ -14,10 +14,13 @@ ON CONFLICT (subject_key) WHERE state = 'queued' DO UPDATE SET
   code_key = excluded.code_key
 RETURNING id`
 
+// The first try writes the Message-ID down, since its domain is that of the
+// sender, which may be another by the next one.
 const leaseMail = `
-UPDATE mails SET state = 'sending', attempts = attempts + 1, lease_owner = $2, lease_until = $3, next_at = $3
+UPDATE mails SET state = 'sending', attempts = attempts + 1, lease_owner = $2, lease_until = $3, next_at = $3,
+  message_id = COALESCE(message_id, $5)
 WHERE id = $1 AND state IN ('queued', 'sending') AND next_at <= $4
-RETURNING account_id, kind, subject_key, recipient, language, vars_sealed, code_key, COALESCE(send_key, id), attempts, created_at`
+RETURNING account_id, kind, subject_key, recipient, language, vars_sealed, code_key, COALESCE(send_key, id), message_id, attempts, created_at`
 
 const markSent = `
 UPDATE mails SET state = 'sent', vars_sealed = NULL, lease_owner = NULL, lease_until = NULL, error = '', sent_at = $2
