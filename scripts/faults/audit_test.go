@@ -14,7 +14,7 @@ import (
 )
 
 // settle waits for two sweeps after all that had to be finished is, compares
-// everything, ends the program well, and reads what it left.
+// everything, waits for mail, ends the program well, and reads what it left.
 func (r *run) settle(ctx context.Context, end func() error) error {
 	steady().RLock()
 	defer steady().RUnlock()
@@ -38,11 +38,17 @@ func (r *run) settle(ctx context.Context, end func() error) error {
 			return fmt.Errorf("fetch at the end: %w", err)
 		}
 	}
+	if err := r.mailsGo(ctx); err != nil {
+		return fmt.Errorf("wait for mails: %w", err)
+	}
 	if err := stop(); err != nil {
 		return err
 	}
 	return r.audit(ctx)
 }
+
+// settleLimit is how long all may take that has to be finished at the end.
+const settleLimit = 5 * time.Minute
 
 // resume starts the program once more, when all is well.
 func (r *run) resume(ctx context.Context) (stop func() error, err error) {
@@ -75,7 +81,7 @@ func (r *run) sweeps(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
 	for {
 		now, err := walks(ctx, db)

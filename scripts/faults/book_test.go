@@ -36,6 +36,9 @@ const (
 	endedAlone   = "processes that ended by themselves"
 	mailsTwice   = "mails of one event under two Message-IDs"
 	mailsLost    = "mails that count as sent and were not"
+	mailsUnsent  = "mails that did not go out"
+	untold       = "completions without their mails"
+	hastened     = "mails made due"
 )
 
 func zeros() []string {
@@ -44,7 +47,7 @@ func zeros() []string {
 
 // fleetZeros are those of a run of several processes as well.
 func fleetZeros() []string {
-	return []string{tooLate, unclear, unnamed, unhealed, endedAlone, mailsTwice, mailsLost}
+	return []string{tooLate, unclear, unnamed, unhealed, endedAlone, mailsTwice, mailsLost, mailsUnsent, untold}
 }
 
 // book counts what happens in a run.

@@ -37,6 +37,8 @@ type run struct {
 	queueTurn sync.Mutex    // held while it fails
 	post      *testenv.SMTP // nil without a fleet
 
+	mailsUntil int64 // when a message was made that must be sent by the end, at the latest
+
 	sessionsTurn sync.Mutex // held while the database's are ended
 
 	numbers atomic.Uint64 // of files
@@ -389,7 +391,7 @@ func (b *book) extras() string {
 	for _, what := range []string{
 		"transfers completed", "transfers ended early", "transfers deleted", "files deleted", "files fetched whole",
 		"bytes fetched whole", "ranges fetched", "fetches resumed", "starts that failed", "walks through the store",
-		rolls, "drains that cut something", filesSprayed, looked, asIs, "mails taken", rotations, mastersReplaced,
+		rolls, "drains that cut something", filesSprayed, looked, asIs, "mails taken", hastened, rotations, mastersReplaced,
 	} {
 		out = append(out, fmt.Sprintf("%s %d", what, b.counts[what]))
 	}
