@@ -38,8 +38,8 @@ func serveEffects() map[string]struct {
 		"http.max_waiting":            set(refusesSecondStream, "APP_HTTP_MAX_STREAMS=1", "APP_HTTP_MAX_WAITING=0", "APP_HTTP_STREAM_WAIT=10m"),
 		"http.max_conns":              set(closesOneOfNine, "APP_HTTP_MAX_CONNS=8"),
 		"http.idle_timeout":           set(endsStalledBodies, "APP_HTTP_IDLE_TIMEOUT=200ms"),
-		"http.min_rate":               set(endsSlowBodies, "APP_HTTP_IDLE_TIMEOUT=500ms", "APP_HTTP_MIN_RATE=1MiB"),
-		"http.min_rate none":          set(keepsSlowBodies, "APP_HTTP_IDLE_TIMEOUT=5s", "APP_HTTP_MIN_RATE=0"),
+		"http.min_rate":               set(endsSlowBodies, "APP_HTTP_IDLE_TIMEOUT=2s", "APP_HTTP_MIN_RATE=1MiB"),
+		"http.min_rate none":          set(keepsSlowBodies, "APP_HTTP_IDLE_TIMEOUT=10s", "APP_HTTP_MIN_RATE=0"),
 		"http.drain_timeout":          set(cutsWhatIsInFlight, "APP_HTTP_DRAIN_TIMEOUT=50ms"),
 		"http.drain_delay":            set(isUnreadyFirst, "APP_HTTP_DRAIN_DELAY=5s"),
 		"http.keep_alive":             set(closesIdleConnections, "APP_HTTP_KEEP_ALIVE=200ms"),
@@ -162,29 +162,41 @@ func endsStalledBodies(t *testing.T, s *solo) {
 	}
 }
 
-// trickles sends a byte now and then, for as long as anybody reads.
-func trickles(t *testing.T, c *bufio.ReadWriter, bytes int) {
-	tick := time.NewTicker(100 * time.Millisecond)
-	t.Cleanup(tick.Stop)
-	for range bytes {
-		<-tick.C
-		if c.WriteByte('x') != nil || c.Flush() != nil {
-			return
+// trickles sends a part in pieces, ten a second, for as long as anybody takes them.
+func trickles(t *testing.T, c *bufio.ReadWriter, size, piece int) {
+	go func() {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for sent := 0; sent < size; sent += piece {
+			select {
+			case <-tick.C:
+			case <-t.Context().Done():
+				return
+			}
+			if _, err := c.Write(bytes.Repeat([]byte("x"), piece)); err != nil || c.Flush() != nil {
+				return
+			}
 		}
-	}
+	}()
 }
 
+// endsSlowBodies sends without a pause, much faster than the default asks and
+// much slower than is set: it takes 20 s, and neither the standstill nor the
+// default ends it.
 func endsSlowBodies(t *testing.T, s *solo) {
-	c := s.holds(s.upload(1), 0)
-	trickles(t, c, 3)
+	const size, piece = 800_000, 4000
+	c := s.holds(s.uploadOf(1, size), 0)
+	trickles(t, c, size, piece)
 	if code := s.problem(c); code != "stalled" {
 		t.Errorf("the answer is %s", code)
 	}
 }
 
+// keepsSlowBodies sends for longer than one window, and less than any rate.
 func keepsSlowBodies(t *testing.T, s *solo) {
-	c := s.holds(s.upload(1), 0)
-	trickles(t, c, 4)
+	const size = 120
+	c := s.holds(s.uploadOf(1, size), 0)
+	trickles(t, c, size, 1)
 	if status := s.status(c); status != http.StatusOK {
 		t.Errorf("%d", status)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -115,18 +116,24 @@ func (s *solo) asks(method, path, token, body string, headers ...string) reply {
 	return reply{res, got, time.Since(began)}
 }
 
-// upload is a transfer with files of four bytes that are due.
+// upload is a transfer with files that are due.
 type upload struct {
 	token string
+	size  int      // of each file
 	parts []string // paths of their first parts
 }
 
 func (s *solo) upload(files int) upload {
 	s.t.Helper()
+	return s.uploadOf(files, 4)
+}
+
+func (s *solo) uploadOf(files, size int) upload {
+	s.t.Helper()
 	started := s.starts()
 	var out api.Declared
-	s.read(s.declares(started, files), &out)
-	u := upload{token: started.UploadToken}
+	s.read(s.declaresOf(started, files, size), &out)
+	u := upload{token: started.UploadToken, size: size}
 	for _, f := range out.Files {
 		u.parts = append(u.parts, "/api/v1/files/"+f.File.ID+"/parts/1")
 	}
@@ -142,9 +149,14 @@ func (s *solo) starts() (started api.Started) {
 
 func (s *solo) declares(started api.Started, files int) reply {
 	s.t.Helper()
+	return s.declaresOf(started, files, 4)
+}
+
+func (s *solo) declaresOf(started api.Started, files, size int) reply {
+	s.t.Helper()
 	var in []string
 	for i := range files {
-		in = append(in, fmt.Sprintf(`{"path": "f%d", "size": 4}`, i))
+		in = append(in, fmt.Sprintf(`{"path": "f%d", "size": %d}`, i, size))
 	}
 	return s.asks("POST", "/api/v1/transfers/"+started.ID+"/files", started.UploadToken, `{"files": [`+strings.Join(in, ",")+`]}`)
 }
@@ -187,7 +199,7 @@ func (s *solo) dials(text string) *bufio.ReadWriter {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = c.Close() })
-	if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		s.t.Fatal(err)
 	}
 	if _, err := io.WriteString(c, text); err != nil {
@@ -200,7 +212,7 @@ func (s *solo) dials(text string) *bufio.ReadWriter {
 func (s *solo) holds(u upload, file int) *bufio.ReadWriter {
 	s.t.Helper()
 	c := s.dials("PUT " + u.parts[file] + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + u.token +
-		"\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+		"\r\nContent-Length: " + strconv.Itoa(u.size) + "\r\nExpect: 100-continue\r\n\r\n")
 	for range 2 {
 		if line, err := c.ReadString('\n'); err != nil || line != "\r\n" && !strings.Contains(line, "100 Continue") {
 			s.t.Fatalf("%q, %v", line, err)
