@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"regexp"
@@ -258,6 +259,60 @@ func TestServeBeforeRedis(t *testing.T) {
 			t.Fatalf("readyz with Redis: %d %s", status, body)
 		}
 	}
+}
+
+// A worker waits for what is under way no longer than it is told to: what it cuts
+// says so, and did not end by itself.
+func TestWorkerHoldsDrainTimeout(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	s.seed(t)
+	mails, begun := silent(t)
+	s.env = append(s.env, "SMTP_URL=smtps://anna:password@"+mails, "SENDER_EMAIL=anna@studio.example", "APP_HTTP_DRAIN_TIMEOUT=50ms")
+	worker := begin(t, s.env, io.Discard, "worker")
+	select {
+	case <-begun:
+	case <-time.After(time.Minute):
+		t.Fatalf("no message is on its way:\n%s", worker.log)
+	}
+	worker.end(t)
+	cut := 0
+	for _, i := range s.waiting(t) {
+		switch {
+		case strings.Contains(i.Detail, context.Canceled.Error()):
+			cut++
+		case i.Tries > 0:
+			t.Errorf("%+v ended by itself", i)
+		}
+	}
+	if cut == 0 {
+		t.Errorf("nothing was cut:\n%s", worker.log)
+	}
+}
+
+// silent takes connections for the length of a test, tells of the first, and says
+// nothing.
+func silent(t *testing.T) (address string, begun <-chan struct{}) {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	first := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			if n == 0 {
+				close(first)
+			}
+		}
+	}()
+	return l.Addr().String(), first
 }
 
 // Operators see hints that were given up beside the rows, and the rows alone
