@@ -12,7 +12,8 @@ import (
 	"github.com/lenzeye/lenzeye/internal/mail"
 )
 
-// tellAgain is the least time between two messages about downloads of a share.
+// tellAgain is the least time between two messages about downloads of a
+// transfer, by whatever share, and between two about its damage.
 const tellAgain = 24 * time.Hour
 
 const (
@@ -34,10 +35,12 @@ WHERE state = 'complete' AND expires_at > $1 AND expires_at <= $1 + $2 AND compl
 WHERE id = $1 AND state = 'complete' AND expires_at > $2 AND expires_at <= $2 + $3
 	AND (warned_at IS NULL OR warned_at < expires_at - $3) RETURNING` + transferColumns
 
-	fetchedDue = `SELECT id, account_id FROM shares
-WHERE downloads > told_downloads AND (told_at IS NULL OR told_at <= $1) ORDER BY id LIMIT $2`
+	// Transfers with a download that was not told, and no share that was told of lately.
+	fetchedDue = `SELECT DISTINCT s.transfer_id, s.account_id FROM shares s WHERE s.downloads > s.told_downloads
+	AND NOT EXISTS (SELECT 1 FROM shares o WHERE o.transfer_id = s.transfer_id AND o.told_at > $1) ORDER BY s.transfer_id LIMIT $2`
+	// Each share decides by its own row. All have to.
 	tellFetched = `UPDATE shares SET told_downloads = downloads, told_at = $3
-WHERE id = $1 AND downloads > told_downloads AND (told_at IS NULL OR told_at <= $2) RETURNING transfer_id`
+WHERE transfer_id = $1 AND (told_at IS NULL OR told_at <= $2)`
 
 	damageDue = `SELECT id, account_id FROM transfers
 WHERE damage_found > damage_told AND (damage_told_at IS NULL OR damage_told_at <= $1) ORDER BY id LIMIT $2`
@@ -46,7 +49,7 @@ WHERE id = $1 AND damage_found > damage_told AND (damage_told_at IS NULL OR dama
 RETURNING` + transferColumns
 	damagedFiles = `SELECT COUNT(*) FROM files WHERE transfer_id = $1 AND state = 'damaged'`
 
-	downloadsOf = `SELECT CAST(COALESCE(SUM(downloads), 0) AS BIGINT) FROM shares WHERE transfer_id = $1`
+	downloadsOf = `SELECT COUNT(*), CAST(COALESCE(SUM(downloads), 0) AS BIGINT) FROM shares WHERE transfer_id = $1`
 )
 
 // notice is a kind of message to studios about what time brings.
@@ -61,8 +64,8 @@ type notice struct {
 }
 
 // sweepNotices queues mail to studios: about transfers without a part for
-// Settings.IdleRelease, complete ones that expire soon, shares that were
-// fetched, and damage. Each row says what its studio was told, in the transaction that
+// Settings.IdleRelease, complete ones that expire soon, ones that were fetched,
+// and damage. Each row says what its studio was told, in the transaction that
 // queues the message, so crashes and other processes repeat none.
 func (s *Service) sweepNotices(ctx context.Context) error {
 	var errs []error
@@ -101,17 +104,28 @@ func (s *Service) allNotices() []notice {
 	return all
 }
 
-// markFetched marks a share's downloads as told and finds its transfer, with the
-// downloads of all its shares.
-func (s *Service) markFetched(ctx context.Context, tx *sql.Tx, shareID string, again int64) (t transferRow, times int64, err error) {
-	transferID, err := scanOne[string](tx.QueryRowContext(ctx, tellFetched, shareID, again, s.micros()))
+// markFetched marks the downloads of all shares of a transfer as told, so that
+// they make one message and whoever fetches by another of them soon makes none.
+// Of two that tell at once the later one waits for the rows of the first and finds
+// them told; a share that the first did not see yet is then one of several, and
+// not told either.
+func (s *Service) markFetched(ctx context.Context, tx *sql.Tx, id string, again int64) (t transferRow, times int64, err error) {
+	r, err := tx.ExecContext(ctx, tellFetched, id, again, s.micros())
 	if err != nil {
 		return t, 0, err
 	}
-	if t, err = scanTransferRow(tx.QueryRowContext(ctx, anyTransferByID, transferID)); err != nil {
+	marked, err := r.RowsAffected()
+	if err != nil {
 		return t, 0, err
 	}
-	times, err = scanOne[int64](tx.QueryRowContext(ctx, downloadsOf, transferID))
+	var all int64
+	if err := tx.QueryRowContext(ctx, downloadsOf, id).Scan(&all, &times); err != nil {
+		return t, 0, err
+	}
+	if marked == 0 || marked != all {
+		return t, 0, sql.ErrNoRows
+	}
+	t, err = scanTransferRow(tx.QueryRowContext(ctx, anyTransferByID, id))
 	return t, times, err
 }
 

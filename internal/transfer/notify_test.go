@@ -1,12 +1,17 @@
 package transfer
 
 import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lenzeye/lenzeye/internal/account"
+	"github.com/lenzeye/lenzeye/internal/db"
 )
 
 const day = 24 * time.Hour
@@ -138,6 +143,66 @@ func TestDownloadsOfOneTransferAreOneMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.wantTold(t, "both", map[string]int64{"share_fetched": 1})
+	})
+}
+
+// Of several shares of a transfer the studio hears once in a day, whichever of
+// them was fetched, and of those that are made meanwhile too.
+func TestDownloadsByAnotherShareWait(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		none, fetched := map[string]int64{}, map[string]int64{"share_fetched": 1}
+		b := f.begin(t, LinkFields{})
+		f.putAll(t, b, f.declare(t, b, 10)...)
+		f.complete(t, b)
+		share := func(id string) {
+			t.Helper()
+			f.exec(t, `INSERT INTO shares (id, transfer_id, account_id, origin, token_hash, code_hash, code_key, created_at)
+				SELECT $1, id, account_id, 'studio', $2, $2, 1, created_at FROM transfers`, id, []byte(id))
+		}
+		fetch := func(id string) { f.exec(t, `UPDATE shares SET downloads = downloads + 1 WHERE id = $1`, id) }
+		share("a")
+		share("b")
+		fetch("a")
+		f.wantTold(t, "the first", fetched)
+		f.clk.forward(2 * time.Minute)
+		fetch("b")
+		share("c")
+		fetch("c")
+		f.wantTold(t, "two minutes later by others", none)
+		f.clk.forward(day)
+		f.wantTold(t, "the next day", fetched)
+		f.wantTold(t, "at the next sweep", none)
+		f.clk.forward(day)
+		f.wantTold(t, "nobody since", none)
+	})
+}
+
+// Processes that found one download tell of it once, and so does one that comes
+// late, when a share was made and fetched since it looked.
+func TestDownloadsAreToldOnceByManyProcesses(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, f *fixture) {
+		b := f.begin(t, LinkFields{})
+		f.putAll(t, b, f.declare(t, b, 10)...)
+		f.complete(t, b)
+		tell := func(int) error {
+			return f.db.InTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+				_, _, err := f.markFetched(ctx, tx, b.id, db.Micros(f.clk.time().Add(-tellAgain)))
+				return err
+			})
+		}
+		for round := range 20 {
+			f.exec(t, `INSERT INTO shares (id, transfer_id, account_id, origin, token_hash, code_hash, code_key, downloads, created_at)
+				SELECT $1, id, account_id, 'studio', $2, $2, 1, 1, created_at FROM transfers`, strconv.Itoa(round), []byte{byte(round)})
+			if err := tell(0); round > 0 && !errors.Is(err, sql.ErrNoRows) {
+				t.Fatalf("round %d: the late one: %v", round, err)
+			}
+			f.exec(t, `UPDATE shares SET told_at = NULL, downloads = downloads + 1`)
+			if n := good(t, at(4, tell), sql.ErrNoRows); n != 1 {
+				t.Fatalf("round %d: told %d times", round, n)
+			}
+		}
 	})
 }
 
