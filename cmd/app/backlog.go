@@ -72,21 +72,43 @@ func (w *backlog) openArchive(ctx context.Context, cfg *config.Config) (err erro
 	return ctx.Err()
 }
 
-func (w *backlog) list(ctx context.Context, out io.Writer, f jobsFlags) error {
-	items, err := w.items(ctx, f.limit)
+// list prints at most f.limit rows of each sort, and where there are more says
+// so: beside JSON on stderr, so that it stays JSON.
+func (w *backlog) list(ctx context.Context, out, beside io.Writer, f jobsFlags) error {
+	items, err := w.items(ctx, f.limit+1)
 	if err != nil {
 		return err
 	}
+	items, more := firstOfEach(items, f.limit)
+	slices.SortStableFunc(items, func(a, b workItem) int { return cmp.Compare(a.At.UnixMicro(), b.At.UnixMicro()) })
 	if f.json {
 		err = json.NewEncoder(out).Encode(items)
 	} else {
-		err = printWork(out, items)
+		err, beside = printWork(out, items), out
+	}
+	if more && err == nil {
+		_, err = fmt.Fprintf(beside, "and more: --limit %d\n", 2*f.limit)
 	}
 	return errors.Join(err, w.lost)
 }
 
-func (w *backlog) items(ctx context.Context, limit int) ([]workItem, error) {
-	items := []workItem{}
+// firstOfEach keeps at most limit items of each sort, and says whether there were
+// more.
+func firstOfEach(items []workItem, limit int) (kept []workItem, more bool) {
+	kept = []workItem{}
+	seen := map[string]int{}
+	for _, i := range items {
+		sort, _, _ := strings.Cut(i.ID, "/")
+		if seen[sort]++; seen[sort] <= limit {
+			kept = append(kept, i)
+		}
+	}
+	return kept, len(kept) < len(items)
+}
+
+// items are at most limit of each sort: rows that are due first, and hints that
+// were given up last, come first.
+func (w *backlog) items(ctx context.Context, limit int) (items []workItem, err error) {
 	rows, err := w.parts.transfers.Waiting(ctx, limit)
 	if err != nil {
 		return nil, err
@@ -119,7 +141,6 @@ func (w *backlog) items(ctx context.Context, limit int) ([]workItem, error) {
 			})
 		}
 	}
-	slices.SortStableFunc(items, func(a, b workItem) int { return cmp.Compare(a.At.UnixMicro(), b.At.UnixMicro()) })
 	return items, nil
 }
 

@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// maxListed bounds what `app jobs list` reads of each sort.
+const maxListed = 1_000_000
+
 // jobsFlags are the words of the commands under `app jobs`.
 type jobsFlags struct {
 	limit     int
@@ -34,17 +37,20 @@ transfers that are not purged yet, mail that was not sent, and with Redis the
 hints that were given up.
 
 Work is rows in the database; a hint only makes it sooner. A hint that was given
-up is a reason to look, and the row it names waits all the same.`,
+up is a reason to look, and the row it names waits all the same.
+
+Of each sort the first --limit are listed: of rows those that are due first, of
+hints those that were given up last. Where there are more it says "and more".`,
 		Example: "  app jobs list\n  app jobs list --json | jq '.[] | select(.state == \"failed\")'",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.limit < 1 {
-				return userError{fmt.Errorf("--limit %d: at least 1", f.limit)}
+			if f.limit < 1 || f.limit > maxListed {
+				return userError{fmt.Errorf("--limit %d: 1 to %d", f.limit, maxListed)}
 			}
-			return inv.withBacklog(cmd, func(ctx context.Context, w *backlog) error { return w.list(ctx, inv.io.out, f) })
+			return inv.withBacklog(cmd, func(ctx context.Context, w *backlog) error { return w.list(ctx, inv.io.out, inv.io.err, f) })
 		},
 	}
-	cmd.Flags().IntVar(&f.limit, "limit", 200, "rows of each sort")
+	cmd.Flags().IntVar(&f.limit, "limit", 200, "how many of each sort to list")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	addSettings(cmd)
 	hideSettings(cmd)

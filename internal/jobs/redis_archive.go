@@ -13,6 +13,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// archivePage is how many hints one call to Redis brings.
+const archivePage = 250
+
 // ErrNoSuchHint means that no hint that was given up has this key any more.
 var ErrNoSuchHint = errors.New("no such hint")
 
@@ -57,9 +60,25 @@ func (a *Archive) Close() error { return a.client.Close() }
 func (a *Archive) List(limit int) ([]GivenUp, error) {
 	var all []GivenUp
 	for _, queue := range []string{Critical, Default, Low} {
-		tasks, err := a.inspector.ListArchivedTasks(queue, asynq.PageSize(limit))
+		hints, err := a.hints(queue)
 		if err != nil {
 			return nil, fmt.Errorf("list hints that were given up: %w", err)
+		}
+		slices.SortStableFunc(hints, latestFirst)
+		all = append(all, hints[:min(limit, len(hints))]...)
+	}
+	slices.SortStableFunc(all, latestFirst)
+	return all, nil
+}
+
+func latestFirst(a, b GivenUp) int { return b.At.Compare(a.At) }
+
+// hints are all that a queue's archive holds, since asynq lists the oldest first.
+func (a *Archive) hints(queue string) (all []GivenUp, err error) {
+	for page := 1; ; page++ {
+		tasks, err := a.inspector.ListArchivedTasks(queue, asynq.PageSize(archivePage), asynq.Page(page))
+		if err != nil || len(tasks) == 0 {
+			return all, err
 		}
 		for _, t := range tasks {
 			var body payload
@@ -72,8 +91,6 @@ func (a *Archive) List(limit int) ([]GivenUp, error) {
 			})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b GivenUp) int { return b.At.Compare(a.At) })
-	return all, nil
 }
 
 // Retry gives a hint to the queue again. Errors: ErrNoSuchHint.

@@ -82,6 +82,44 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// The latest hints are the ones that are shown, however many older there are.
+func TestArchiveListsTheLatest(t *testing.T) {
+	t.Parallel()
+	url := testenv.Redis(t)
+	q := shared(t, url, jobs.Options{MaxTries: 1}, nil)
+	start(t, q)
+	a, err := jobs.OpenArchive(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	const old = 260 // more than one page of what Redis is asked for
+	for range old {
+		give(t, q, jobs.Hint{ID: "old"})
+	}
+	var list []jobs.GivenUp
+	count := func(n int) func() error {
+		return func() (err error) {
+			if list, err = a.List(1000); err == nil && len(list) != n {
+				err = fmt.Errorf("%d hints in the archive, want %d", len(list), n)
+			}
+			return err
+		}
+	}
+	eventually(t, count(old))
+	eventually(t, func() error { // Redis keeps whole seconds
+		if !time.Now().After(list[0].At.Add(time.Second)) {
+			return errors.New("the clock stands still")
+		}
+		return nil
+	})
+	give(t, q, jobs.Hint{ID: "new"})
+	eventually(t, count(old+1))
+	if list, err = a.List(2); err != nil || len(list) != 2 || list[0].ID != "new" {
+		t.Errorf("the latest two are %+v, %v", list, err)
+	}
+}
+
 // archived waits until the archive holds n hints.
 func archived(t *testing.T, a *jobs.Archive, n int) (list []jobs.GivenUp) {
 	t.Helper()
