@@ -200,10 +200,15 @@ func refusal(err error, recipient bool) error {
 
 // permanentAnswer is a negative answer that no repeat changes, of those that are
 // about mail: 500 to 549 are about commands, the connection and the sign-in (RFC
-// 5321, 4.2.1; RFC 4954, 6).
+// 5321, 4.2.1; RFC 4954, 6). But a parameter with an error (501) may be the
+// recipient's address, as an enhanced code then says.
 func permanentAnswer(err error) (*textproto.Error, bool) {
 	var answer *textproto.Error
-	return answer, errors.As(err, &answer) && answer.Code >= 550 && answer.Code < 560
+	if !errors.As(err, &answer) {
+		return nil, false
+	}
+	ofAddress := answer.Code == 501 && slices.Contains(recipientCodes(), enhanced(answer.Msg))
+	return answer, ofAddress || answer.Code >= 550 && answer.Code < 560
 }
 
 func unanswered(err error) error {

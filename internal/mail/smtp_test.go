@@ -99,6 +99,10 @@ func TestSMTPRefusals(t *testing.T) {
 	}{
 		"no such recipient":       {"rcpt", testenv.Refuse(550, "No such user here"), true},
 		"recipient, undefined":    {"rcpt", testenv.Refuse(550, "5.0.0 No such user here"), true},
+		"recipient's syntax":      {"rcpt", testenv.Refuse(501, "5.1.3 Bad recipient address syntax"), true},
+		"a command's syntax":      {"rcpt", testenv.Refuse(501, "5.5.4 Invalid parameters"), false},
+		"syntax of whatever":      {"rcpt", testenv.Refuse(501, "Syntax error"), false},
+		"sender's syntax":         {"mail", testenv.Refuse(501, "5.1.7 Bad sender address syntax"), false},
 		"recipient busy":          {"rcpt", testenv.Refuse(450, "4.2.1 Try later"), false},
 		"recipient's box is full": {"rcpt", testenv.Refuse(552, "5.2.2 Mailbox full"), true},
 		"recipient's name":        {"rcpt", testenv.Refuse(550, "5.1.1 The sender should look for another address"), true},
