@@ -61,7 +61,7 @@ func (l *loader) checkNeeds() {
 		case NeedBucket:
 			l.demand("s3.bucket", c.UsesBucket(), "production")
 		case NeedPublicURL:
-			l.demand("http.public_url", c.HTTP.PublicURL != "" || c.Render.ExternalURL != "", "the links and mails of production")
+			l.demand("http.public_url", c.HTTP.PublicURL != "" || c.Render.ExternalURL != "", "each link and mail of production")
 		}
 	}
 }

@@ -53,8 +53,10 @@ in env files are ignored. Everything that is wrong is reported at once, and the 
 
 ## In production
 
-serve and worker refuse to start without a master key, a database and a bucket, and name the variable that is missing. The
-environment is production where ` + "`APP_ENVIRONMENT`" + ` says so or, without it, where ` + "`RENDER`" + ` is set.
+serve and worker refuse to start without a master key (` + "`MASTER_KEYS`" + `), a database (` + "`DATABASE_URL`" + `), a bucket
+(` + "`WASABI_BUCKET_NAME`" + ` and its keys) and the address that links and mails begin with (` + "`APP_HTTP_PUBLIC_URL`" + `; Render gives its
+web services one), and name the variable that is missing. The environment is production where ` + "`APP_ENVIRONMENT`" + ` says so
+or, without it, where ` + "`RENDER`" + ` is set.
 `
 
 // docsEnd has ´ where the page has a backquote.
@@ -308,6 +310,27 @@ func TestRenderExampleLoads(t *testing.T) {
 	for _, a := range assignments {
 		if !known[a.name] {
 			t.Errorf("line %d sets %s, which is no setting", a.line, a.name)
+		}
+	}
+}
+
+// TestDocsNameWhatProductionNeeds: a start with what the documents ask for is
+// not refused for something that they do not name.
+func TestDocsNameWhatProductionNeeds(t *testing.T) {
+	t.Parallel()
+	needs := problems(t, Source{Environ: []string{"APP_ENVIRONMENT=production"}, Needs: []Need{NeedMasterKey, NeedDatabase, NeedBucket, NeedPublicURL}})
+	operations, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, intro, _ := strings.Cut(docsIntro, "## In production\n\n")
+	_, start, _ := strings.Cut(string(operations), "**In production**")
+	start, _, _ = strings.Cut(start, "\n\n")
+	for place, text := range map[string]string{docsFile: intro, "docs/operations.md": start} {
+		for _, need := range needs {
+			if !strings.Contains(text, "`"+need.Name+"`") {
+				t.Errorf("%s does not name %s: %s", place, need.Name, text)
+			}
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (c *Config) httpAddressKeys() []key {
 		},
 		{
 			name: "http.public_url", bind: text(&h.PublicURL, "http:// or https:// and a host", checkSite),
-			doc: "The address in links and mails. Unset, it is RENDER_EXTERNAL_URL, else the listener's address.",
+			doc: "The address in links and mails. Unset, it is RENDER_EXTERNAL_URL, else in the local environment the listener's address; production needs it.",
 		},
 		{
 			name: "http.metrics_addr", bind: text(&h.MetricsAddr, "host:port", checkAddr),
@@ -110,7 +110,7 @@ func (c *Config) httpStreamKeys() []key {
 		},
 		{
 			name: "http.drain_timeout", def: "30s", bind: duration(&h.DrainTimeout, 0, time.Hour),
-			doc: "How long parts in flight may take to finish after SIGTERM. The platform's own limit must be longer.",
+			doc: "How long parts in flight may take to finish after SIGTERM. Jobs in serve get as long once more, so the platform's own limit must be longer than http.drain_delay, twice this and 10 s together.",
 		},
 		{
 			name: "http.drain_delay", def: "0s", bind: duration(&h.DrainDelay, 0, time.Hour),

@@ -146,6 +146,6 @@ func (c *Config) renderKeys() []key {
 		fact("render.git_branch", "RENDER_GIT_BRANCH", &r.GitBranch, "The branch of that commit."),
 		fact("render.service_name", "RENDER_SERVICE_NAME", &r.ServiceName, "The service's name."),
 		fact("render.service_type", "RENDER_SERVICE_TYPE", &r.ServiceType, "web, worker and so on."),
-		fact("render.instance_id", "RENDER_INSTANCE_ID", &r.InstanceID, "The instance, for logs and leases."),
+		fact("render.instance_id", "RENDER_INSTANCE_ID", &r.InstanceID, "The instance's name."),
 	}
 }
