@@ -113,7 +113,6 @@ func TestSendingEndedElsewhere(t *testing.T) {
 		t.Fatalf("delete: %d %s", a.StatusCode, a.body)
 	}
 	release()
-	b.press("#notices", "Try now")
 	b.reads("#ended-title", "Sending has ended")
 	b.look("upload-ended")
 	b.click("#ended-again")
