@@ -147,6 +147,26 @@ test("one file chosen twice is one, two files of one name are two", async () => 
   assert.deepEqual(sender.renamed, [{ from: "a.jpg", to: "a (2).jpg" }]);
 });
 
+test("a file that was refused gives its place to no namesake, only to itself", async () => {
+  const server = new TinyServer();
+  const { sender, reach } = open(server);
+  let full = true;
+  server.fault = (name) => {
+    if (full && name.endsWith("/files")) refuse(413, "quota_exceeded", { bytes_left: 0 });
+  };
+  await sender.add([file("IMG_1.jpg", "of the first card")]);
+  await sender.start(details);
+  await reach("stuck");
+  full = false;
+  await sender.add([file("IMG_1.jpg", "of the second", DAY + 1000)]);
+  assert.equal(await reach("done", "stuck"), "stuck", "the first is still to be decided about");
+  assert.deepEqual(sender.failed().map((item) => [item.path, item.reason]), [["IMG_1.jpg", "quota_exceeded"]]);
+  assert.deepEqual(sender.renamed, [{ from: "IMG_1.jpg", to: "IMG_1 (2).jpg" }]);
+  await sender.add([file("IMG_1.jpg", "of the first card")]);
+  assert.equal(await reach("done", "stuck"), "done");
+  assert.deepEqual(["IMG_1.jpg", "IMG_1 (2).jpg"].map((path) => server.content(path)), ["of the first card", "of the second"]);
+});
+
 test("a pause holds, and going on finishes", async () => {
   const server = new TinyServer();
   const { sender, reach } = open(server);

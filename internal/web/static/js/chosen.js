@@ -2,6 +2,9 @@
 import { Item } from "./item.js";
 import { FreeNames, pathAllowed, pathKey } from "./names.js";
 
+/** Reasons to fail after which other bytes under the same name are the same file, saved or read anew. */
+export const LOST = new Set(["unreadable", "changing"]);
+
 export class Chosen {
   /** @type {Item[]} in the order chosen */
   items = [];
@@ -28,19 +31,21 @@ export class Chosen {
   }
 
   /**
-   * Takes a file. A second one of the same name gets a number, the same file is
-   * taken once, and one that failed is taken anew.
+   * Takes a file. A second one of the same name gets a number, also where the first
+   * was refused; the same file is taken once, and one that failed is taken anew.
    * @param {import("./walk.js").Found} found
    */
   add({ path, file }) {
     const item = new Item(path, file);
     const standing = this.#byKey.get(item.key);
-    if (!standing) this.#keep(item);
-    else if (standing.state === "failed") this.#takeAnew(standing, file);
-    else if (file && (standing.size !== item.size || standing.file.lastModified !== file.lastModified)) {
+    if (!standing) return this.#keep(item);
+    const same = !file || (standing.size === item.size && standing.file?.lastModified === file.lastModified);
+    if (standing.state === "failed" && (same || LOST.has(standing.reason))) this.#takeAnew(standing, file);
+    else if (!same) {
       this.rename(item);
       this.#keep(item);
     }
+    return undefined;
   }
 
   /** Gives a file a free name. @param {Item} item */

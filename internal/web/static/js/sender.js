@@ -1,7 +1,7 @@
 // The sending of one transfer, from the choice of files to link and code. It
 // knows the interface and nothing of the page, which looks at it when told.
 import { Ended, Problem, persist } from "./api.js";
-import { Chosen } from "./chosen.js";
+import { Chosen, LOST } from "./chosen.js";
 import { BATCH, Flight } from "./flight.js";
 import { Reunion } from "./reunion.js";
 import { Breath } from "./slices.js";
@@ -157,7 +157,7 @@ export class Sender {
   /** Files whose bytes are wanted again: those that failed, and those of the last time. */
   *#wanted() {
     for (const item of this.items) {
-      if (item.state === "failed") yield { path: item.path, size: item.size, modified: item.modified, lost: ["unreadable", "changing"].includes(item.reason) };
+      if (item.state === "failed") yield { path: item.path, size: item.size, modified: item.modified, lost: LOST.has(item.reason) };
     }
     for (const file of this.#standing.values()) if (!this.#chosen.has(file.path)) yield file;
   }
