@@ -1,5 +1,5 @@
 // The page of one transfer: progress, files, shares.
-import { call } from "./api.js";
+import { Problem, call } from "./api.js";
 import { $, Painter, say, setShown, setText } from "./dom.js";
 import { FileTree } from "./filetree.js";
 import { Meter } from "./meter.js";
@@ -14,8 +14,12 @@ const PAGE = 1000;
 const FEW = 2000;
 /** Milliseconds between two looks at the files of a transfer that is arriving. */
 const LOOK = 10_000;
+/** Least milliseconds until a stream that was refused is asked for again; a random part of as much is added. */
+const REFUSED = 5000;
 /** States of a transfer whose files can be fetched. */
 const GOING = ["receiving", "complete"];
+/** Refusals after which there is nothing to follow. */
+const LOST = ["unauthenticated", "not_found"];
 /** After so many milliseconds without a byte a transfer is shown as standing still. */
 const STILL = 60_000;
 
@@ -88,21 +92,27 @@ async function showArchiveSize() {
 function follow() {
   const watch = new Watch();
   let stream = null;
+  let timer = 0;
   let over = () => {};
   const connect = () => {
+    clearTimeout(timer);
+    stream?.close();
+    over();
+    if (document.hidden) return;
     stream = new EventSource(`/api/v1${path}/live`);
     over = announceStream();
-    // Refused for good; after any other break it is tried again by itself.
-    stream.addEventListener("error", () => stream.readyState === EventSource.CLOSED && over());
+    stream.addEventListener("error", refused);
     stream.addEventListener("progress", (event) => watch.see(JSON.parse(event.data)));
     stream.addEventListener("gone", () => location.reload());
   };
-  if (!document.hidden) connect();
-  document.addEventListener("visibilitychange", () => {
-    stream?.close();
+  /** A stream that breaks is tried again by the browser; at an answer that is none, of a proxy or a busy server, it gives up. */
+  const refused = () => {
+    if (stream.readyState !== EventSource.CLOSED) return;
     over();
-    if (!document.hidden) connect();
-  });
+    timer = setTimeout(() => watch.ask().finally(connect), REFUSED * (1 + Math.random()));
+  };
+  connect();
+  document.addEventListener("visibilitychange", connect);
   setInterval(() => watch.beat(), 1000);
 }
 
@@ -129,6 +139,15 @@ class Watch {
     if (quarter > this.#told) say(t("studio.said.percent", { percent: percentOf(now.bytes) }));
     this.#told = quarter;
     return undefined;
+  }
+
+  /** Asks once what a stream would tell, and why there is none: a browser does not say. */
+  async ask() {
+    try {
+      this.see(await call("GET", path));
+    } catch (error) {
+      if (error instanceof Problem && LOST.includes(error.code)) location.reload(); // leads to the page that says so
+    }
   }
 
   beat() {
