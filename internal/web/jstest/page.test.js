@@ -137,6 +137,24 @@ test("one tab sends, the next has its turn when that one ends, and a sleeping on
   assert.ok(await new Tabs("demo", { locks: null, channel: channel() }).claim(), "without locks every tab may");
 });
 
+test("who seizes the right to send no longer waits for it, and keeps it", async () => {
+  const locks = new Locks(), channel = channels();
+  const [one, two] = [1, 2].map(() => new Tabs("demo", { locks, channel: channel() }));
+  let lost = 0;
+  two.whenLost(() => { lost++; });
+  assert.ok(await one.claim());
+  const waiting = new AbortController();
+  const waits = two.await(waiting.signal);
+  assert.ok(await two.seize());
+  waiting.abort();
+  assert.equal(await waits, false);
+  assert.ok(two.mine && lost === 0, "calling the wait off is no loss");
+  assert.ok(await two.claim());
+  assert.ok(await one.seize());
+  await new Promise(setImmediate);
+  assert.ok(!two.mine && lost === 1, "another tab's hand is");
+});
+
 test("a tab that watches knows how far it is and what to go on with", async () => {
   const channel = channels(), server = new TinyServer();
   const ours = new Tabs("demo", { locks: new Locks(), channel: channel() }), theirs = new Tabs("demo", { locks: null, channel: channel() });

@@ -69,16 +69,18 @@ export class Tabs {
       this.mine = true;
       return Promise.resolve(true);
     }
+    let granted = false;
     return new Promise((resolve) => {
       this.#locks.request(this.#name, options, (lock) => {
         if (lock === null) return resolve(false);
+        granted = true;
         this.mine = true;
         resolve(true);
         return new Promise((release) => { this.#release = release; });
       }).catch(() => {
-        // Called off while waiting, or seized while it was ours.
+        // Called off while waiting, which a tab that seized it meanwhile does too, or seized while it was ours.
         resolve(false);
-        if (!this.mine) return;
+        if (!granted || !this.mine) return;
         this.mine = false;
         this.#lost();
       });
