@@ -48,6 +48,49 @@ func TestStudioPagesWhenThingsFail(t *testing.T) {
 	b.reads("#list", "Arriving, 0 %")
 }
 
+// TestWhatIsDoneIsNotCalledFailed: a press that succeeded is no failure when only the
+// page does not come anew.
+func TestWhatIsDoneIsNotCalledFailed(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	s := e.send("d.jpg", pattern(1000))
+	for _, agent := range []string{"curl/8.1", "curl/8.2"} {
+		e.signInAs("studio@example.com", agent)
+	}
+	b := e.openTab("en")
+	b.signedIn(e.account.ID)
+	b.open("/transfers/" + s.ID)
+	b.pageComes(`Promise.reject(new TypeError("Failed to fetch"))`)
+	b.click("#share-list [data-revoke]")
+	b.click("#confirm-yes")
+	b.reads("#notices", "Done. The page could not be drawn anew: reload it.")
+	b.holds(`document.getElementById("status").textContent === "Done. The page could not be drawn anew: reload it."`)
+	b.look("transfer-stale")
+	b.press("#notices", "Reload")
+	b.reads("#share-list", "Closed")
+
+	b.open("/settings")
+	b.pageComes(`new Response(new ReadableStream({ start: (body) => body.error(new TypeError("cut")) }))`)
+	b.click(`[aria-label="End the session of curl/8.1"]`)
+	b.reads("#notices", "Done. The page could not be drawn anew")
+	b.pageComes("")
+	b.click(`[aria-label="End the session of curl/8.2"]`)
+	b.holds(`!document.getElementById("sessions").innerText.includes("curl")`)
+	b.holds(`document.getElementById("notices").children.length === 0`)
+}
+
+// pageComes lets the page have an expression for itself where it asks to be drawn anew; "" ends that.
+func (b *tab) pageComes(answer string) {
+	b.t.Helper()
+	if answer == "" {
+		answer = "fetch(url, options)"
+	}
+	b.do(chromedp.Evaluate[chromedp.Void](`{
+		const fetch = window.own ??= window.fetch;
+		window.fetch = async (url, options) => (url === location.href ? ` + answer + ` : fetch(url, options));
+	}`))
+}
+
 func TestStudioPagesInHindi(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, nil)

@@ -1,7 +1,7 @@
 // The page of settings: the studio's name, sessions, API tokens.
 import { call } from "./api.js";
-import { $, say, setShown, setText } from "./dom.js";
-import { begin, boot, busy, confirmed, endOfDay, refresh, showWrong, t } from "./studio.js";
+import { $, setShown, setText } from "./dom.js";
+import { begin, boot, busy, confirmed, endOfDay, redraw, showWrong, t } from "./studio.js";
 
 async function rename() {
   const name = $("name").value.trim();
@@ -17,22 +17,20 @@ async function makeToken() {
   setShown($("made"), true);
   $("token").reset();
   $("made-title").focus();
-  await refresh(["tokens"]);
+  await redraw(["tokens"]);
 }
 
 async function revoke({ dataset }) {
   const yes = await confirmed({ title: t("studio.revoke_token", { name: dataset.name }), text: t("studio.revoke_token_text"), yes: t("studio.revoke_token_yes") });
   if (!yes) return;
   await call("DELETE", `/tokens/${dataset.revoke}`);
-  await refresh(["tokens"]);
-  say(t("studio.said.token_revoked"));
+  await redraw(["tokens"], t("studio.said.token_revoked"));
 }
 
 async function end(path) {
   await call("DELETE", path);
-  await refresh(["sessions"]);
+  await redraw(["sessions"], t("studio.said.session_ended"));
   setShown($("end-others"), $("sessions").children.length > 1);
-  say(t("studio.said.session_ended"));
 }
 
 /** Deletes the account, once its address was typed. */

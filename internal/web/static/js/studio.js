@@ -111,20 +111,46 @@ function entriesOf(part) {
  * Draws parts of the page anew as the server shows them now. What has the focus keeps it.
  * @param {string[]} ids of elements; of lists every entry has an id of its own
  * @returns {Promise<boolean>} false when the page shows something else by now, so that it has to be loaded whole
- * @throws when the page does not come
+ * @throws {NoAnswer} when the page does not come
  */
 export async function refresh(ids) {
-  const limit = AbortSignal.timeout(LIMIT);
-  const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin", signal: limit });
-  // Signed out meanwhile: there is nothing to draw, and the page that signs in leads back.
-  if (answer.redirected) location.assign(answer.url);
-  if (!answer.ok || answer.redirected) throw new NoAnswer(`status ${answer.status}`);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = new DOMParser().parseFromString(await loadPage(), "text/html");
   for (const id of ids) {
     if (Boolean($(id)) !== Boolean(page.getElementById(id))) return false;
   }
   for (const id of ids) if ($(id)) replacePart($(id), page.getElementById(id));
   return true;
+}
+
+/** @returns {Promise<string>} the page as the server shows it now @throws {NoAnswer} */
+async function loadPage() {
+  try {
+    const limit = AbortSignal.timeout(LIMIT);
+    const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin", signal: limit });
+    // Signed out meanwhile: there is nothing to draw, and the page that signs in leads back.
+    if (answer.redirected) location.assign(answer.url);
+    if (answer.ok && !answer.redirected) return await answer.text();
+    throw new Error(`status ${answer.status}`);
+  } catch (error) {
+    throw new NoAnswer(String(error));
+  }
+}
+
+/**
+ * Shows what came of a press that succeeded. Where the page does not come, the press
+ * has not failed: it is said that only the page is old.
+ * @param {string[]} ids see refresh
+ * @param {string} [done] what to say when it is seen
+ */
+export async function redraw(ids, done = "") {
+  const drawn = await refresh(ids).catch((error) => {
+    if (error instanceof NoAnswer) return false;
+    throw error;
+  });
+  const title = t("studio.done"), text = t("studio.stale");
+  notices.show(drawn ? [] : [{ id: "stale", tone: "slow", icon: "retry", title, text,
+    buttons: [{ label: t("studio.reload"), act: () => location.reload() }, { label: t("studio.close"), act: () => notices.show([]) }] }]);
+  say(drawn ? done : `${title} ${text}`);
 }
 
 function replacePart(here, there) {

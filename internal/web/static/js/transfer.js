@@ -6,7 +6,7 @@ import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { ShareRows } from "./sharerows.js";
 import { announceStream } from "./streams.js";
-import { begin, boot, busy, confirmed, endOfDay, format, refresh, repeat, sentenceOf, showWrong, t } from "./studio.js";
+import { begin, boot, busy, confirmed, endOfDay, format, redraw, repeat, sentenceOf, showWrong, t } from "./studio.js";
 
 /** Files in one page of the list. */
 const PAGE = 1000;
@@ -194,8 +194,7 @@ async function extend() {
   const day = $("extend-until").value;
   if (!day) return $("extend-until").focus();
   await call("PATCH", path, { json: { expires_at: endOfDay(day) } });
-  await refresh(["until", "events"]);
-  say(t("studio.said.extended"));
+  await redraw(["until", "events"], t("studio.said.extended"));
   return undefined;
 }
 
@@ -213,15 +212,14 @@ async function makeShare() {
   setShown($("made"), true);
   $("share").reset();
   $("made-title").focus();
-  await refresh(["share-list", "events"]);
+  await redraw(["share-list", "events"]);
 }
 
 async function revoke(button) {
   const yes = await confirmed({ title: t("studio.revoke_share"), text: t("studio.revoke_share_text"), yes: t("studio.revoke_share_yes") });
   if (!yes) return;
   await call("DELETE", `/shares/${button.dataset.revoke}`);
-  await refresh(["share-list", "events"]);
-  say(t("studio.said.revoked"));
+  await redraw(["share-list", "events"], t("studio.said.revoked"));
 }
 
 function wire() {
