@@ -78,6 +78,41 @@ func TestFilesAreTakenOut(t *testing.T) {
 	wantSame(t, e.arrived(), map[string][]byte{stays: []byte(stays)})
 }
 
+// TestWhatIsTakenBackIsNeverLeftWithoutAWord: the transfer waits for an answer that
+// would change it, and one that comes after its end is told that it is too late.
+func TestWhatIsTakenBackIsNeverLeftWithoutAWord(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	release := e.hold(1)
+	b := e.openTab("en")
+	b.excuse("503")
+	b.open("/u/wedding")
+	b.choose(fill(t, t.TempDir(), []string{"one.jpg", "two.jpg"}, func(name string) []byte { return []byte(name) })...)
+	b.send()
+	b.reads("#fact-files", "1 of 2")
+	takeBack := func() {
+		b.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll("#list .item")].find((row) => row.querySelector(".icon.good")).querySelector("button").click()`))
+		b.see("#question")
+	}
+	takeBack()
+	release()
+	b.reads("#fact-files", "2 of 2")
+	closing := b.stopAt("*/complete")
+	b.press("#question", "Take it back")
+	closing.reached()
+	b.reads("#fact-files", "1 of 1")
+
+	takeBack()
+	b.press("#question", "Take it back")
+	b.reads("#notices", "was not taken back. Everything had arrived before. Ask ")
+	b.look("upload-too-late")
+	closing.open()
+	b.see("#done")
+	if got := e.arrived(); len(got) != 1 {
+		t.Errorf("%d files arrived, one was taken back", len(got))
+	}
+}
+
 func TestPastedFilesAreTaken(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, nil)

@@ -450,6 +450,25 @@ test("a transfer is not completed while a file is still being taken out", async 
   assert.deepEqual(server.files().map((f) => f.path), ["stays.jpg"]);
 });
 
+test("a transfer is not completed while a question about it is open, and what is complete keeps its files", async () => {
+  const server = new TinyServer();
+  const { sender, reach, until } = open(server);
+  await sender.add([file("out.jpg", "o"), file("stays.jpg", "s")]);
+  const [out, stays] = sender.items;
+  let answer;
+  const asked = sender.heed(async () => await new Promise((resolve) => { answer = resolve; }) && sender.remove(out));
+  await sender.start(details);
+  await until(() => [out, stays].every((item) => item.state === "sent"));
+  sender.settle();
+  assert.equal(sender.phase, "sending");
+  answer(true);
+  assert.equal(await asked, true);
+  assert.equal(await reach("done", "stuck", "ended"), "done");
+  assert.deepEqual(server.files().map((f) => f.path), ["stays.jpg"]);
+  assert.equal(await sender.remove(stays), false);
+  assert.deepEqual(sender.items, [stays]);
+});
+
 test("a file larger than the link takes is known before anything is sent", async () => {
   const { sender } = open(new TinyServer(), new Map(), { maxFile: 4 });
   await sender.add([file("a.jpg", "1234"), file("b.jpg", "12345")]);

@@ -44,6 +44,11 @@ export class Remarks {
       buttons: [{ label: this.#t("send.other_way"), act: otherwise }] });
   }
 
+  /** The transfer is closed: a file can no longer be taken out of it here. @param {string} name @param {string} studio */
+  tooLate(name, studio) {
+    this.#show({ id: "too-late", tone: "slow", icon: "warn", title: this.#t("send.too_late", { name }), text: this.#t("send.too_late_text", { studio }) });
+  }
+
   /**
    * An act failed in a way that its own code does not expect.
    * @param {unknown} error

@@ -64,6 +64,8 @@ export class Sender {
   /** @type {Map<string, any>} files that the earlier sending declared, by path */
   #standing = new Map();
   #starting = new AbortController();
+  /** Questions about this transfer that nobody has answered yet. */
+  #questions = 0;
   /** Calls off what the network may have swallowed. */
   #reviving = new AbortController();
 
@@ -169,13 +171,34 @@ export class Sender {
     this.changed();
   }
 
-  /** Takes a file out; what the server has of it is deleted. @param {Item} item */
+  /**
+   * Asks, and does what is answered, and closes the transfer no sooner: what is
+   * complete is out of the sender's hands.
+   * @template T
+   * @param {() => Promise<T>} ask
+   */
+  async heed(ask) {
+    this.#questions++;
+    try {
+      return await ask();
+    } finally {
+      this.#questions--;
+      this.settle();
+    }
+  }
+
+  /**
+   * Takes a file out; what the server has of it is deleted.
+   * @param {Item} item
+   * @returns {Promise<boolean>} false when it is too late
+   */
   async remove(item) {
-    if (!["choosing", "sending", "paused", "stuck"].includes(this.phase)) return;
+    if (!["choosing", "sending", "paused", "stuck"].includes(this.phase)) return false;
     this.#chosen.drop(new Set([item]));
     this.changed();
     await this.#flight.remove(item);
     this.changed();
+    return true;
   }
 
   /**
@@ -428,7 +451,7 @@ export class Sender {
 
   /** Closes the transfer when all of it is there, or says what is in the way. */
   settle() {
-    if (!this.running || this.adding > 0 || this.#flight.busy) return;
+    if (!this.running || this.adding > 0 || this.#questions > 0 || this.#flight.busy) return;
     if (this.items.some((item) => item.state !== "sent" && item.state !== "failed")) return;
     if (this.items.some((item) => item.state === "failed")) this.phase = "stuck";
     else this.#complete();

@@ -41,6 +41,8 @@ const view = new UploadView(sender, {
 const AT_REST = ["choosing", "done", "ended"];
 /** Phases in which files that are added belong to the transfer that is being sent. */
 const UNDER_WAY = ["sending", "paused", "stuck"];
+/** Phases in which nothing can be taken out any more. */
+const TOO_LATE = ["completing", "done"];
 /** Ends the wait for the tab that sends. */
 let waiting = new AbortController();
 let limit = thrift.limit;
@@ -220,14 +222,12 @@ tabs.hear((message) => {
 
 /** @param {import("./item.js").Item} item */
 async function remove(item) {
-  if (item.state === "sent") {
-    const sure = await askPerson({
-      title: t("send.remove_sent", { name: item.path }), text: t("send.remove_sent_text", { studio: boot.studio }),
-      choices: [{ label: t("send.remove_yes"), value: true, stop: true }, { label: t("send.cancel"), value: false }],
-    });
-    if (!sure) return;
-  }
-  await sender.remove(item);
+  const sure = () => item.state !== "sent" || askPerson({
+    title: t("send.remove_sent", { name: item.path }), text: t("send.remove_sent_text", { studio: boot.studio }),
+    choices: [{ label: t("send.remove_yes"), value: true, stop: true }, { label: t("send.cancel"), value: false }],
+  });
+  const late = await sender.heed(async () => await sure() && !await sender.remove(item));
+  if (late && TOO_LATE.includes(sender.phase)) remarks.tooLate(item.path, boot.studio);
 }
 
 /** A new transfer beside one that is not finished: the guest decides what becomes of that. */
