@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -300,4 +301,41 @@ func TestTenThousandFilesAreFewNodes(t *testing.T) {
 		t.Errorf("%d nodes are in the page", n)
 	}
 	b.do(chromedp.Navigate("about:blank"))
+}
+
+// TestCorrectedDetailsCount: the server heard a start whose answer was lost, and the
+// guest corrects the address before the next.
+func TestCorrectedDetailsCount(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	b := e.openTab("en")
+	b.open("/u/wedding")
+	b.choose(alone(t, "a.jpg", pattern(5000)))
+	b.do(chromedp.Evaluate[chromedp.Void](`{
+		const { fetch } = window;
+		window.lose = true;
+		window.fetch = async (url, options) => {
+			const answer = await fetch(url, options);
+			if (window.lose && String(url).endsWith("/u/wedding/transfers")) throw new TypeError("lost");
+			return answer;
+		};
+	}`))
+	b.write("#email", "bob@exmaple.com")
+	b.click("#send")
+	b.press("#ready-notices", "Stop trying")
+	b.reads("#send", "Send 1 file")
+	b.eval(`window.lose = false`)
+	b.write("#email", "bob@example.com")
+	b.write("#message", "For the album only")
+	b.click("#send")
+	b.see("#done")
+	b.reads("#done-mail", "on its way to bob@example.com")
+	found := map[string]bool{}
+	for _, one := range ask[api.Transfers](e, 200, "GET", "/api/v1/transfers", e.studio, nil).Transfers {
+		found[fmt.Sprint(one.State, " ", one.SenderEmail, " ", one.Message)] = true
+	}
+	want := map[string]bool{"complete bob@example.com For the album only": true, "aborted bob@exmaple.com ": true}
+	if !maps.Equal(found, want) {
+		t.Errorf("transfers %v, want %v", found, want)
+	}
 }

@@ -214,6 +214,30 @@ test("a refused start leaves the form to be corrected, an ended transfer ends th
   assert.equal(sender.problem.code, "transfer_expired");
 });
 
+test("details that are corrected after a lost start are those that count", async () => {
+  const server = new TinyServer();
+  const { sender, reach, until, store } = open(server);
+  await sender.add([file("a.jpg", "a")]);
+  const tryInVain = async (said) => {
+    server.fault = () => "lost";
+    const started = sender.start(said);
+    await until(() => sender.waiting);
+    sender.cancelStart();
+    assert.equal(await started, false);
+    server.fault = () => {};
+  };
+  const right = { sender_email: "bob@example.com", message: "for the album" };
+  await tryInVain({ sender_email: "bob@exmaple.com", password: "wrong" });
+  await tryInVain({ sender_email: "bob@exmaple.com", password: "right" });
+  assert.equal(server.transfers.size, 1, "a password says nothing");
+  await sender.start(right);
+  assert.equal(await reach("done", "ended", "stuck"), "done");
+  assert.deepEqual([...server.transfers.values()].map(({ details, state }) => [details.sender_email, state]),
+    [["bob@exmaple.com", "aborted"], ["bob@example.com", "complete"]]);
+  assert.deepEqual(server.transfer.details, right);
+  assert.equal(store.list().length, 1);
+});
+
 test("a finished transfer shows its link and code again, one that is gone is forgotten", async () => {
   const server = new TinyServer(), kept = new Map();
   const first = open(server, kept);

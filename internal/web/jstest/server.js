@@ -47,7 +47,7 @@ export class TinyServer {
 
   #route(method, path, json, key) {
     const [, kind, id, what] = /^\/(u|transfers|files)\/([^/?]+)(?:\/(\w+))?/.exec(path);
-    if (kind === "u") return this.#start(key);
+    if (kind === "u") return this.#start(key, json);
     if (kind === "transfers") {
       const transfer = this.transfers.get(id) ?? refuse(404, "not_found");
       if (method === "POST" && what === "files") return this.#declare(transfer, json.files);
@@ -73,10 +73,10 @@ export class TinyServer {
     return shown(file);
   }
 
-  #start(key) {
+  #start(key, json) {
     if (!this.#keys.has(key)) {
       const id = `t${++this.#ids}`;
-      this.transfers.set(id, { id, state: "receiving", files: new Map() });
+      this.transfers.set(id, { id, state: "receiving", files: new Map(), details: json });
       this.#keys.set(key, id);
     }
     const id = this.#keys.get(key);

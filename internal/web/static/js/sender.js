@@ -2,6 +2,7 @@
 // knows the interface and nothing of the page, which looks at it when told.
 import { Ended, Problem, persist } from "./api.js";
 import { Chosen, LOST } from "./chosen.js";
+import { crc32, crcText } from "./crc32.js";
 import { BATCH, Flight } from "./flight.js";
 import { Reunion } from "./reunion.js";
 import { Breath } from "./slices.js";
@@ -315,14 +316,20 @@ export class Sender {
   /** What to go on with is kept before it is needed: the key before the start, the transfer before its first byte. */
   async #begin(details) {
     await this.store.refresh();
+    // Wrong passwords are to be corrected, not repeated.
+    const options = { signal: this.#starting.signal, unless: (problem) => problem.code === "too_many_tries" };
+    const about = digest(details);
     for (;;) {
-      const kept = this.store.begun ?? { key: newKey(), since: this.now() };
+      const kept = this.store.begun ?? { key: newKey(), since: this.now(), about };
       await this.store.save(kept);
-      const started = await this.#persist((signal) => this.wire.call("POST", this.path, { json: details, key: kept.key, signal }),
-        // Wrong passwords are to be corrected, not repeated.
-        { signal: this.#starting.signal, unless: (problem) => problem.code === "too_many_tries" });
-      if (started.state !== "receiving") {
-        // The kept key is of a transfer that ended since: this is another one.
+      const started = await this.#persist((signal) => this.wire.call("POST", this.path, { json: details, key: kept.key, signal }), options);
+      const corrected = kept.about !== about;
+      if (corrected && started.state === "receiving") {
+        // The server may have heard the first start, and keeps what that one said.
+        await this.#persist((signal) => this.wire.call("DELETE", `/transfers/${started.id}`, { token: started.upload_token, signal }), options);
+      }
+      if (corrected || started.state !== "receiving") {
+        // The kept key is of a transfer that is over: this is another one.
         await this.store.remove(kept);
         continue;
       }
@@ -561,4 +568,9 @@ export class Sender {
       this.waiting = null;
     }
   }
+}
+
+/** Tells whether a start says the same as the one before it; a password opens the link and says nothing. */
+function digest({ password, ...said }) {
+  return crcText(crc32(new TextEncoder().encode(JSON.stringify(said))));
 }

@@ -5,6 +5,7 @@ import { inDatabase, inStorage } from "./shelves.js";
 /**
  * @typedef {object} Kept
  * @property {string | null} key the Idempotency-Key, kept before the transfer is asked for
+ * @property {string} [about] a digest of what the start says, so that a corrected one is another
  * @property {string} [id] of the transfer
  * @property {string} [token] upload token
  * @property {number} since when it was begun here, in milliseconds
