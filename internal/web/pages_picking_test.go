@@ -50,6 +50,8 @@ func TestChoiceThatGivesNothingIsAnswered(t *testing.T) {
 	b.picks(`{ get name() { throw new DOMException("", "NotReadableError"); } }`)
 	b.click(folder)
 	b.reads("#drop-notices", "What you chose could not be read.")
+	b.press("#drop-notices", "Close")
+	b.holds(`document.getElementById("drop-notices").children.length === 0`)
 
 	b.picks(brokenFolder)
 	b.click(folder)
@@ -99,4 +101,33 @@ func TestPickerThatIsGivenUpStaysTheOneThatIsKnownLater(t *testing.T) {
 	b.click("#recall-go")
 	b.see("#done")
 	wantSame(t, e.arrived(), map[string][]byte{"Card2/a.jpg": []byte("bytes"), "Card3/a.jpg": []byte("bytes")})
+}
+
+// TestCancelledPickerIsForgottenWhenTheSendingMovesOn: what answered a press is of no
+// use on a receipt; which files cannot be sent is said of those that cannot be sent now.
+func TestCancelledPickerIsForgottenWhenTheSendingMovesOn(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	b := e.openTab("en")
+	b.excuse("503")
+	b.open("/u/wedding")
+	b.do(chromedp.Evaluate[chromedp.Void](`{ import(document.querySelector("script[type=module]").src).then((page) => { window.sender = page.sender; }); }`))
+	b.holds(`Boolean(window.sender)`)
+	names := func(want string) {
+		b.holds(fmt.Sprintf(`document.querySelector("#ready-notices .names")?.textContent === %q`, want))
+	}
+	b.do(chromedp.Evaluate[chromedp.Void](`{ sender.add([{ path: "a.jpg" }]); }`))
+	names("a.jpg")
+	b.do(chromedp.Evaluate[chromedp.Void](`{ sender.add([{ path: "a.jpg", file: new File(["a"], "a.jpg") }, { path: "b.jpg" }]); }`))
+	names("b.jpg")
+	b.press("#ready-notices", "Leave them out")
+
+	release := e.hold(0)
+	b.send()
+	b.picks(`Promise.reject(new DOMException("", "AbortError"))`)
+	b.click("#sending [data-folder]")
+	b.reads("#notices", "Nothing was chosen.")
+	release()
+	b.see("#done")
+	b.holds(`document.getElementById("done-notices").children.length === 0`)
 }

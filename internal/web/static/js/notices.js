@@ -86,10 +86,11 @@ export class Notices {
   }
 
   #fillNames(entry, names) {
-    if (entry.count === names.length) return;
-    entry.count = names.length;
     const lines = names.slice(0, NAMES);
     if (names.length > NAMES) lines.push(this.#t("send.names_more", { count: names.length - NAMES }));
+    const named = lines.join("\n");
+    if (entry.named === named) return;
+    entry.named = named;
     entry.names.replaceChildren(...lines.map((line) => {
       const item = document.createElement("li");
       item.textContent = line;

@@ -1,5 +1,5 @@
 // What came of a step beside the sending itself: a choice that gave nothing, an act
-// that failed. One sentence, which stays until the person does the next thing.
+// that failed. One sentence, which stays until the person does the next thing or closes it.
 import { Ended, Problem } from "./api.js";
 import { say } from "./dom.js";
 
@@ -8,6 +8,8 @@ import { say } from "./dom.js";
 export class Remarks {
   /** @type {Notice[]} none or one, shown among the notices of whatever is in sight */
   shown = [];
+  /** Whether what is shown is of no use when the sending has moved on. */
+  #passing = false;
   #t;
   #changed;
 
@@ -22,6 +24,11 @@ export class Remarks {
     this.shown = [];
     say("");
     this.#changed();
+  }
+
+  /** The sending has moved on: what only answered a press goes, what tells of files stays. */
+  pass() {
+    if (this.#passing) this.clear();
   }
 
   /** What was chosen has no file in it. */
@@ -42,6 +49,7 @@ export class Remarks {
   unchosen(otherwise) {
     this.#show({ id: "unchosen", tone: "", icon: "folder", title: this.#t("send.unchosen"), text: this.#t("send.unchosen_text"),
       buttons: [{ label: this.#t("send.other_way"), act: otherwise }] });
+    this.#passing = true;
   }
 
   /** The transfer is closed: a file can no longer be taken out of it here. @param {string} name @param {string} studio */
@@ -65,7 +73,9 @@ export class Remarks {
 
   /** @param {Notice} notice */
   #show(notice) {
-    this.shown = [notice];
+    const close = { label: this.#t("send.close"), act: () => this.clear() };
+    this.shown = [{ ...notice, buttons: [...notice.buttons ?? [], close] }];
+    this.#passing = false;
     say(`${notice.title} ${notice.text}`);
     this.#changed();
   }

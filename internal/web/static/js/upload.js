@@ -46,6 +46,7 @@ const TOO_LATE = ["completing", "done"];
 /** Ends the wait for the tab that sends. */
 let waiting = new AbortController();
 let limit = thrift.limit;
+let lastPhase = sender.phase;
 
 function keepLimit() {
   if (thrift.limit !== limit) sender.limit = limit = thrift.limit;
@@ -53,6 +54,8 @@ function keepLimit() {
 
 function paint() {
   keepLimit();
+  if (sender.phase !== lastPhase) remarks.pass();
+  lastPhase = sender.phase;
   awake.want(sender.running);
   if (tabs.mine && ["done", "ended"].includes(sender.phase)) {
     teller.tell(true);
@@ -222,6 +225,7 @@ tabs.hear((message) => {
 
 /** @param {import("./item.js").Item} item */
 async function remove(item) {
+  remarks.clear();
   const sure = () => item.state !== "sent" || askPerson({
     title: t("send.remove_sent", { name: item.path }), text: t("send.remove_sent_text", { studio: boot.studio }),
     choices: [{ label: t("send.remove_yes"), value: true, stop: true }, { label: t("send.cancel"), value: false }],
@@ -260,7 +264,11 @@ function wireForm() {
     handles.drop();
     paint();
   });
-  $("pause").addEventListener("click", () => (sender.running ? sender.pause() : sender.goOn()));
+  $("pause").addEventListener("click", () => {
+    remarks.clear();
+    if (sender.running) sender.pause();
+    else sender.goOn();
+  });
   $("recall-go").addEventListener("click", goOnByPress);
   $("recall-finish").addEventListener("click", finish);
   $("recall-new").addEventListener("click", startNew);
