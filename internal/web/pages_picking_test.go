@@ -131,3 +131,50 @@ func TestCancelledPickerIsForgottenWhenTheSendingMovesOn(t *testing.T) {
 	b.see("#done")
 	b.holds(`document.getElementById("done-notices").children.length === 0`)
 }
+
+// TestLateFolderIsKnownAfterAReload: a folder that comes while the transfer closes goes
+// with the next one, or with this one where it was not complete; the browser knows it.
+func TestLateFolderIsKnownAfterAReload(t *testing.T) {
+	t.Parallel()
+	const passed, refused = `fetch(url, options)`, `new Response('{"code":"transfer_empty","request_id":"r"}', { status: 409 })`
+	for name, answer := range map[string]string{"the next": passed, "this one": refused} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t, nil)
+			release := e.hold(0)
+			b := e.openTab("en")
+			b.excuse("503")
+			b.open("/u/wedding")
+			b.choose(alone(t, "a.jpg", pattern(5000)))
+			b.do(chromedp.Evaluate[chromedp.Void](`{
+				const { put } = IDBObjectStore.prototype;
+				IDBObjectStore.prototype.put = function (row, key) {
+					if (row.roots) this.transaction.addEventListener("complete", () => { window.handlesKept = row.roots.length; });
+					return put.call(this, row, key);
+				};
+				const { fetch } = window;
+				window.fetch = async (url, options) => {
+					if (!String(url).endsWith("/complete") || window.go) return fetch(url, options);
+					await new Promise((go) => { window.go = go; });
+					return ` + answer + `;
+				};
+			}`))
+			b.send()
+			b.picks(`new Promise((give) => { window.give = give; }).then(() => ` + fullFolder + `)`)
+			b.click("#sending [data-folder]")
+			b.holds(`Boolean(window.give)`)
+			release()
+			b.holds(`Boolean(window.go)`)
+			b.eval(`window.give()`)
+			b.reads("#notices", "1 file came too late for this transfer.")
+			b.eval(`window.go()`)
+			if answer == passed {
+				b.press("#done-notices", "Send them in another")
+				b.reads("#chosen", "1 file,")
+				b.send()
+			}
+			b.holds(`window.handlesKept === 1`)
+			b.see("#done")
+		})
+	}
+}

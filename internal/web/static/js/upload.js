@@ -54,8 +54,7 @@ function keepLimit() {
 
 function paint() {
   keepLimit();
-  if (sender.phase !== lastPhase) remarks.pass();
-  lastPhase = sender.phase;
+  if (sender.phase !== lastPhase) moved();
   awake.want(sender.running);
   if (tabs.mine && ["done", "ended"].includes(sender.phase)) {
     teller.tell(true);
@@ -64,6 +63,14 @@ function paint() {
   }
   teller.tell();
   view.paint();
+}
+
+/** What ends with a phase, or begins with one. */
+function moved() {
+  lastPhase = sender.phase;
+  remarks.pass();
+  // Files that came late go with a transfer that was not complete after all.
+  if (UNDER_WAY.includes(sender.phase)) handles.keep(sender.kept.id, []);
 }
 
 /** A sending handed over in the address is this browser's from now on; others stay beside it. */
@@ -97,8 +104,9 @@ async function recall(kept) {
 /** Turns to another transfer; what is kept stays in the list of earlier ones. */
 function another() {
   remarks.clear();
+  // Files that came late go along, and so does what brings them back after a reload.
+  if (sender.late.length === 0) handles.drop();
   sender.next();
-  handles.drop();
   view.choose.showFresh();
   scrollTo(0, 0);
 }
@@ -113,9 +121,9 @@ function openEarlier(kept) {
 /** Takes files that were chosen, and sends them to who sends. @param {import("./walk.js").Taken} taken */
 async function take({ found, handles: given }) {
   if (view.watcher) return handOver(found);
-  await handles.keep(UNDER_WAY.includes(sender.phase) ? sender.kept.id : null, given);
   const first = sender.phase === "choosing";
-  await sender.add(found);
+  const id = UNDER_WAY.includes(sender.phase) ? sender.kept.id : null;
+  await Promise.all([sender.add(found), handles.keep(id, given)]);
   paint();
   if (first && sender.phase === "choosing") view.choose.focus();
   return undefined;
