@@ -100,7 +100,7 @@ func TestSecondTabAddsToTheFirst(t *testing.T) {
 	one.send()
 	one.reads("#fact-sent", "10.5 MB")
 	two.send()
-	two.reads("#notices", "1 file was handed to the tab that sends.")
+	two.reads("#notices", "1 file was handed to the tab that sends. What you typed here did not go along")
 	one.reads("#count-all", "2")
 	release()
 	one.press("#notices", "Try now")

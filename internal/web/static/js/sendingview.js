@@ -54,9 +54,10 @@ export class SendingView {
   /**
    * Shows what another tab does.
    * @param {import("./relay.js").Watcher} watcher
-   * @param {{seize: () => void, handed: number}} acts handed is how many files were given to it
+   * @param {{seize: () => void, handed: number, apart: boolean}} acts handed is how many files were
+   *   given to it, apart whether what was typed here did not go with them
    */
-  paintWatched(watcher, { seize, handed }) {
+  paintWatched(watcher, { seize, handed, apart }) {
     const { t, boot, figures, around } = this.#page;
     const told = watcher.last;
     setShown($("meter"), told !== null);
@@ -65,7 +66,7 @@ export class SendingView {
       this.#meter(told.sum, told.phase, held ? 0 : told.rate, held);
       document.title = t(held ? "send.title.held" : "send.title.sending", { percent: figures.number(percentOf(told.sum)), studio: boot.studio });
     } else document.title = t("send.watching");
-    const given = handed === 0 ? [] : [{ id: "handed", tone: "good", icon: "check", title: t("send.handed", { count: handed }), text: "" }];
+    const given = handed === 0 ? [] : [{ id: "handed", tone: "good", icon: "check", title: t("send.handed", { count: handed }), text: apart ? t("send.handed_apart") : "" }];
     this.#notices.show([...around.remarks.shown, watchingNotice(watcher, t, seize), ...given]);
     for (const id of ["pause", "files", "elsewhere", "close-hint"]) setShown($(id), false);
   }

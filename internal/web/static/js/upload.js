@@ -134,7 +134,7 @@ function handOver(found) {
   tabs.tell({ kind: "files", found: readable });
   view.watcher.unheard.push(...readable);
   view.handed += readable.length;
-  if (readable.length > 0) say(t("send.handed", { count: readable.length }));
+  if (readable.length > 0) say([t("send.handed", { count: readable.length }), ...view.apart ? [t("send.handed_apart")] : []].join(" "));
   if (readable.length < found.length) remarks.unread(found.length - readable.length);
   painter.ask();
 }
@@ -145,6 +145,7 @@ async function start(details) {
   keepLimit();
   if (!await tabs.claim()) {
     watch();
+    view.apart = Object.values(details).some(Boolean);
     handOver(sender.items.map(({ path, file }) => ({ path, file })));
     sender.clear();
     return;
@@ -196,6 +197,7 @@ async function takeOver() {
   if (!watcher || !tabs.mine) return;
   view.watcher = null;
   view.handed = 0;
+  view.apart = false;
   waiting.abort();
   try {
     await store.refresh();

@@ -38,6 +38,8 @@ export class UploadView {
   watcher = null;
   /** Files given to the tab that sends. */
   handed = 0;
+  /** Whether something was typed here that does not go with them. */
+  apart = false;
 
   /** @param {import("./sender.js").Sender} sender @param {Page} page */
   constructor(sender, page) {
@@ -65,7 +67,7 @@ export class UploadView {
     if (choosing) this.#paintChoice();
     else if (phase === "done") this.#paintDone();
     else if (phase === "ended") this.#paintEnd();
-    else if (phase === "watching") this.#sending.paintWatched(this.watcher, { seize: this.#page.seize, handed: this.handed });
+    else if (phase === "watching") this.#sending.paintWatched(this.watcher, { seize: this.#page.seize, handed: this.handed, apart: this.apart });
     else left = this.#sending.paint();
     if (sending && !["sending", "paused", "stuck", "completing", "watching"].includes(this.#phase)) this.#began();
     this.#paintEarlier(choosing || phase === "done" || phase === "ended");
