@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -61,4 +62,20 @@ func TestFocusAfterStartingAnew(t *testing.T) {
 	b.press("#earlier", "Go on")
 	b.reads("#drop-title", "Go on where you stopped")
 	b.focused("drop-title")
+}
+
+// TestFocusAfterTheListCameAfterAll: the button that asks for it again goes with its notice.
+func TestFocusAfterTheListCameAfterAll(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, nil)
+	s := e.send("d.jpg", pattern(1000))
+	b := e.openTab("en")
+	b.excuse("502")
+	b.signedIn(e.account.ID)
+	stop := b.answerInstead("*/files?limit=*", http.StatusBadGateway, "<h1>Squid</h1>")
+	b.open("/transfers/" + s.ID)
+	b.reads("#file-notices", "The list of files could not be loaded to its end.")
+	stop()
+	b.click("#file-notices .btn")
+	b.focused("list")
 }

@@ -33,6 +33,7 @@ func TestStudioPagesWhenThingsFail(t *testing.T) {
 	b.look("transfer-restore-refused")
 	b.click("#notices .btn")
 	b.holds(`document.getElementById("notices").children.length === 0`)
+	b.focused("restore")
 
 	arriving := e.start()
 	b.open("/transfers")
@@ -54,7 +55,7 @@ func TestWhatIsDoneIsNotCalledFailed(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, nil)
 	s := e.send("d.jpg", pattern(1000))
-	for _, agent := range []string{"curl/8.1", "curl/8.2"} {
+	for _, agent := range []string{"curl/8.1", "curl/8.2", "curl/8.3"} {
 		e.signInAs("studio@example.com", agent)
 	}
 	b := e.openTab("en")
@@ -71,12 +72,19 @@ func TestWhatIsDoneIsNotCalledFailed(t *testing.T) {
 
 	b.open("/settings")
 	b.pageComes(`new Response(new ReadableStream({ start: (body) => body.error(new TypeError("cut")) }))`)
-	b.click(`[aria-label="End the session of curl/8.1"]`)
-	b.reads("#notices", "Done. The page could not be drawn anew")
+	for _, agent := range []string{"curl/8.1", "curl/8.2"} {
+		b.click(`[aria-label="End the session of ` + agent + `"]`)
+		b.reads("#notices", "Done. The page could not be drawn anew")
+		if agent == "curl/8.1" {
+			b.click("#notices .btn:last-child")
+			b.focused("End the session of curl/8.1")
+		}
+	}
 	b.pageComes("")
-	b.click(`[aria-label="End the session of curl/8.2"]`)
+	b.click(`[aria-label="End the session of curl/8.3"]`)
 	b.holds(`!document.getElementById("sessions").innerText.includes("curl")`)
 	b.holds(`document.getElementById("notices").children.length === 0`)
+	b.holds(`document.activeElement.matches("h1")`) // the button went with its session
 }
 
 // pageComes lets the page have an expression for itself where it asks to be drawn anew; "" ends that.

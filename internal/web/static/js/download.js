@@ -5,6 +5,7 @@ import { readCode } from "./codes.js";
 import { $, Painter, readBoot, say, setAttribute, setIcon, setShown, setText, wireCopying } from "./dom.js";
 import { lengthOf, wireFetching } from "./fetching.js";
 import { FileTree } from "./filetree.js";
+import { Focus } from "./focus.js";
 import { Notices } from "./notices.js";
 import { Patience } from "./patience.js";
 import { ShareRows } from "./sharerows.js";
@@ -27,6 +28,7 @@ const patience = new Patience();
 const tree = new FileTree(boot.language);
 const painter = new Painter(paintList);
 const notices = new Notices($("notices"), boot.icons, t);
+const focus = new Focus(() => $("title"));
 const rows = new ShareRows($("list"), { icons: boot.icons, href: (file) => `/api/v1${path}/files/${file.id}`, t, figures: format, toggled: paintList });
 
 function paintList() {
@@ -137,7 +139,7 @@ async function showAll({ files, total_files }) {
 
 /** The list goes on in pages; each is shown when it is there. @param {string | null} cursor */
 async function showRest(cursor) {
-  notices.show([]);
+  tell([]);
   try {
     while (cursor !== null) {
       const next = await page(cursor);
@@ -147,7 +149,7 @@ async function showRest(cursor) {
     }
   } catch (error) {
     if (isOver(error)) return;
-    notices.show([{ id: "cut", tone: "slow", icon: "retry", title: t("fetch.list_cut"), text: sentenceOf(error),
+    tell([{ id: "cut", tone: "slow", icon: "retry", title: t("fetch.list_cut"), text: sentenceOf(error),
       buttons: [{ label: t("fetch.try_again"), act: () => showRest(cursor) }] }]);
   }
 }
@@ -178,16 +180,22 @@ async function reopen() {
   }
 }
 
+/** A button that goes with its notice leaves the focus to the title. @param {import("./notices.js").Notice[]} wanted */
+function tell(wanted) {
+  notices.show(wanted);
+  focus.keep();
+}
+
 /** @param {unknown} error @param {string} name @param {() => void} again */
 function refused(error, name, again) {
   if (isOver(error)) return;
   const sentence = sentenceOf(error);
   const act = () => {
-    notices.show([]);
+    tell([]);
     again();
   };
   notices.show([]);
-  notices.show([{ id: "refused", tone: "bad", icon: "warn", title: t("fetch.refused", { name }), text: sentence,
+  tell([{ id: "refused", tone: "bad", icon: "warn", title: t("fetch.refused", { name }), text: sentence,
     buttons: [{ label: t("fetch.try_again"), act }] }]);
   $("notices").scrollIntoView({ block: "nearest" });
   say(`${t("fetch.refused", { name })} ${sentence}`);

@@ -11,10 +11,11 @@ export class Focus {
   constructor(home) {
     this.#home = home;
     addEventListener("focusin", ({ target }) => { this.#last = /** @type {Element} */ (target); });
-    addEventListener("focusout", ({ target }) => {
+    // Decided when the script that runs is at its end: what is taken out of the page loses the focus before it is out.
+    addEventListener("focusout", ({ target }) => queueMicrotask(() => {
       // The person went elsewhere; what vanishes is looked after by keep.
-      if (inSight(target)) this.#last = null;
-    });
+      if (this.#last === target && inSight(target)) this.#last = null;
+    }));
   }
 
   /** To be called after every change of what is shown. */
@@ -27,6 +28,6 @@ export class Focus {
 }
 
 /** @param {any} element */
-function inSight(element) {
+export function inSight(element) {
   return element !== null && element.isConnected && element.checkVisibility();
 }

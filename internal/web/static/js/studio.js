@@ -1,6 +1,7 @@
 // What the studio's pages have in common.
 import { NoAnswer, Problem } from "./api.js";
 import { $, readBoot, say, setAttribute, setShown, setText, wireCopying } from "./dom.js";
+import { Focus, inSight } from "./focus.js";
 import { Notices } from "./notices.js";
 import { figures, translator } from "./text.js";
 
@@ -11,6 +12,23 @@ export const boot = readBoot();
 export const t = translator(boot.texts, boot.language);
 export const format = figures(boot.language);
 const notices = new Notices($("notices"), boot.icons, t);
+const focus = new Focus(home);
+/** @type {HTMLElement | null} the button whose work was done last */
+let pressed = null;
+
+/** Where the focus goes with a notice that is closed: back to what was pressed, else to the title. */
+function home() {
+  if (inSight(pressed)) return pressed;
+  const title = document.querySelector("h1");
+  title.tabIndex = -1;
+  return title;
+}
+
+/** @param {import("./notices.js").Notice[]} wanted */
+function tell(wanted) {
+  notices.show(wanted);
+  focus.keep();
+}
 
 /** What an error means for a studio. Most sentences of the interface are for guests. */
 export function sentenceOf(error) {
@@ -38,6 +56,7 @@ export function showWrong(place, sentence) {
 export async function busy(button, work, wrong = showProblem) {
   if (button.getAttribute("aria-busy") === "true") return;
   setAttribute(button, "aria-busy", "true");
+  pressed = button;
   try {
     wrong("");
     await work();
@@ -51,8 +70,8 @@ export async function busy(button, work, wrong = showProblem) {
 
 /** A problem that belongs to no field. @param {string} sentence */
 export function showProblem(sentence) {
-  notices.show(sentence === "" ? [] : [{ id: sentence, tone: "bad", icon: "warn", title: t("studio.problem"), text: sentence,
-    buttons: [{ label: t("studio.close"), act: () => notices.show([]) }] }]);
+  tell(sentence === "" ? [] : [{ id: sentence, tone: "bad", icon: "warn", title: t("studio.problem"), text: sentence,
+    buttons: [{ label: t("studio.close"), act: () => tell([]) }] }]);
   if (sentence) say(sentence);
 }
 
@@ -148,8 +167,8 @@ export async function redraw(ids, done = "") {
     throw error;
   });
   const title = t("studio.done"), text = t("studio.stale");
-  notices.show(drawn ? [] : [{ id: "stale", tone: "slow", icon: "retry", title, text,
-    buttons: [{ label: t("studio.reload"), act: () => location.reload() }, { label: t("studio.close"), act: () => notices.show([]) }] }]);
+  tell(drawn ? [] : [{ id: "stale", tone: "slow", icon: "retry", title, text,
+    buttons: [{ label: t("studio.reload"), act: () => location.reload() }, { label: t("studio.close"), act: () => tell([]) }] }]);
   say(drawn ? done : `${title} ${text}`);
 }
 

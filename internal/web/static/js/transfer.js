@@ -2,6 +2,7 @@
 import { Problem, call } from "./api.js";
 import { $, Painter, say, setShown, setText } from "./dom.js";
 import { FileTree } from "./filetree.js";
+import { Focus } from "./focus.js";
 import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { ShareRows } from "./sharerows.js";
@@ -28,6 +29,7 @@ const path = `/transfers/${id}`;
 let tree = new FileTree(boot.language);
 const painter = new Painter(paintList);
 const listNotices = new Notices($("file-notices"), boot.icons, t);
+const listFocus = new Focus(() => $("list"));
 const rows = new ShareRows($("list"), {
   icons: boot.icons, t, figures: format, toggled: paintList,
   href: (file) => (file.state === "stored" && GOING.includes(boot.transfer.state) ? `/api/v1/files/${file.id}/content` : null),
@@ -69,6 +71,7 @@ async function showFiles() {
   try {
     await loadFiles();
     listNotices.show([]);
+    listFocus.keep();
   } catch (error) {
     listNotices.show([{ id: "cut", tone: "slow", icon: "retry", title: t("studio.files_cut"), text: sentenceOf(error),
       buttons: [{ label: t("studio.try_again"), act: showFiles }] }]);
