@@ -165,12 +165,6 @@ func (a *app) live(ctx context.Context, p plan, random *rand.Rand, enough func()
 		}
 		select {
 		case <-l.gone:
-			a.book.add("starts that failed", 1)
-			if p.engine == sqlite {
-				return nil, fmt.Errorf("the program ended by itself: %w\n%s", l.err, a.tail())
-			}
-			rest(ctx, 100*time.Millisecond)
-			continue
 		case <-next:
 			_ = l.cmd.Process.Kill() // an error: it has just ended by itself
 			<-l.gone
@@ -178,10 +172,34 @@ func (a *app) live(ctx context.Context, p plan, random *rand.Rand, enough func()
 			if done++; done == p.kills {
 				enough()
 			}
+			continue
 		case <-ctx.Done():
-			return l, nil
+			if a.comesUp(l) {
+				return l, nil
+			}
+		}
+		a.book.add("starts that failed", 1)
+		if p.engine == sqlite {
+			return nil, fmt.Errorf("the program ended by itself: %w\n%s", l.err, a.tail())
+		}
+		rest(context.WithoutCancel(ctx), 100*time.Millisecond)
+	}
+}
+
+// comesUp tells whether a life is not over before it answers: the database may
+// still be coming back from its last fault.
+func (a *app) comesUp(l *life) bool {
+	for began := time.Now(); time.Since(began) < time.Minute; rest(context.Background(), 20*time.Millisecond) {
+		select {
+		case <-l.gone:
+			return false
+		default:
+		}
+		if got, err := look(context.Background(), a.addr); err == nil && got.Status == "ready" {
+			return true
 		}
 	}
+	return true // it lives, and something that it needs does not
 }
 
 // ready waits until the program answers that it is.
