@@ -183,7 +183,7 @@ func (inv *invocation) restore(ctx context.Context, cfg *config.Config, file str
 		return userError{fmt.Errorf("beside %s lies a log of changes that it lacks: it was copied by hand from a running server; use one that app backup made", file)}
 	}
 	path := cfg.Database().Path
-	lock, err := db.LockServe(cfg.Data.Dir)
+	lock, err := db.LockServe(ctx, cfg.Data.Dir)
 	if err != nil {
 		return schemaError(err)
 	}

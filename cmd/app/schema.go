@@ -55,7 +55,7 @@ func (inv *invocation) migrate(cmd *cobra.Command, do func(context.Context, *sch
 		return err
 	}
 	if cfg.Database().Engine == config.SQLite {
-		lock, err := db.LockServe(cfg.Data.Dir)
+		lock, err := db.LockServe(cmd.Context(), cfg.Data.Dir)
 		if err != nil {
 			return schemaError(err)
 		}

@@ -66,7 +66,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, r role) (p 
 	if err := p.openTraces(ctx, r); err != nil { // first, so that it is closed last
 		return p, err
 	}
-	if err := p.openFolder(r); err != nil {
+	if err := p.openFolder(ctx, r); err != nil {
 		return p, err
 	}
 	if err := p.openDatabase(ctx, r); err != nil {
@@ -115,7 +115,7 @@ func (p *parts) hasGivenKeys() bool { return givenKeys(p.cfg) != "" }
 
 // openFolder makes the data directory and takes the serve lock where one
 // process at a time is a condition.
-func (p *parts) openFolder(r role) error {
+func (p *parts) openFolder(ctx context.Context, r role) error {
 	if !p.usesFolder() {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (p *parts) openFolder(r role) error {
 	if !r.serves || !p.usesSQLite() {
 		return nil
 	}
-	lock, err := db.LockServe(p.cfg.Data.Dir)
+	lock, err := db.LockServe(ctx, p.cfg.Data.Dir)
 	if errors.Is(err, db.ErrLocked) {
 		return userError{err}
 	}

@@ -13,6 +13,7 @@ const (
 	serveLock   = "serve.lock"
 	migrateLock = "migrate.lock"
 	lockPoll    = 50 * time.Millisecond
+	serveWait   = 2 * time.Second
 	openLock    = ".lock" // behind the path of a SQLite database
 )
 
@@ -32,14 +33,19 @@ type Lock struct {
 }
 
 // LockServe takes the lock of the one process that serves, works or changes the
-// schema on a data directory with SQLite. It does not wait: ErrLocked when
-// another process holds it.
-func LockServe(dataDir string) (*Lock, error) {
-	lock, err := tryLock(filepath.Join(dataDir, serveLock), nobody)
-	if errors.Is(err, ErrLocked) {
-		return nil, fmt.Errorf("%w: one process at a time can use SQLite this way; stop the other one, or use PostgreSQL (DATABASE_URL) to run several", err)
+// schema on a data directory with SQLite. It waits for a moment, in which a command
+// that found nobody serving looks at the schema: ErrLocked when another process
+// still holds it.
+func LockServe(ctx context.Context, dataDir string) (*Lock, error) {
+	for began := time.Now(); ; {
+		lock, err := tryLock(filepath.Join(dataDir, serveLock), nobody)
+		if !errors.Is(err, ErrLocked) {
+			return lock, err
+		}
+		if time.Since(began) >= serveWait || wait(ctx, lockPoll) != nil {
+			return nil, fmt.Errorf("%w: one process at a time can use SQLite this way; stop the other one, or use PostgreSQL (DATABASE_URL) to run several", err)
+		}
 	}
-	return lock, err
 }
 
 // TryLockServe is LockServe for a command that also works beside a running

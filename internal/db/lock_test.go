@@ -17,14 +17,14 @@ import (
 func TestServeLockHoldsAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	lock, err := db.LockServe(dir)
+	lock, err := db.LockServe(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if line := begin(t, "serve", dir).line(t); !strings.Contains(line, "locked by another process") || !strings.Contains(line, "PostgreSQL") {
 		t.Errorf("a second serve says %q", line)
 	}
-	if _, err := db.LockServe(dir); !errors.Is(err, db.ErrLocked) {
+	if _, err := db.LockServe(t.Context(), dir); !errors.Is(err, db.ErrLocked) {
 		t.Errorf("a second lock in this process: %v", err)
 	}
 	if _, ok, err := db.TryLockServe(dir); ok || err != nil {
@@ -53,13 +53,33 @@ func TestServeLockHoldsAcrossProcesses(t *testing.T) {
 	}
 }
 
+// TestServeLockWaitsForWhatPasses: a command that found nobody serving holds the lock
+// for a moment, and a server that starts just then is not refused.
+func TestServeLockWaitsForWhatPasses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	passing, ok, err := db.TryLockServe(dir)
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	given := make(chan error, 1)
+	time.AfterFunc(100*time.Millisecond, func() { given <- passing.Unlock() })
+	lock, err := db.LockServe(t.Context(), dir)
+	if err := errors.Join(err, <-given); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLockThatCannotBeMade(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.LockServe(file); err == nil || errors.Is(err, db.ErrLocked) {
+	if _, err := db.LockServe(t.Context(), file); err == nil || errors.Is(err, db.ErrLocked) {
 		t.Errorf("serve: %v", err)
 	}
 	if _, ok, err := db.TryLockServe(file); ok || err == nil {

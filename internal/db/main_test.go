@@ -19,7 +19,7 @@ import (
 // nil waits until its input ends.
 var roles = map[string]func(path string) error{
 	"serve": func(path string) error {
-		_, err := db.LockServe(path)
+		_, err := db.LockServe(context.Background(), path)
 		return err
 	},
 	"migrate": func(path string) (err error) {
