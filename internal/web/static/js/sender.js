@@ -322,7 +322,8 @@ export class Sender {
     for (;;) {
       const kept = this.store.begun ?? { key: newKey(), since: this.now(), about };
       await this.store.save(kept);
-      const started = await this.#persist((signal) => this.wire.call("POST", this.path, { json: details, key: kept.key, signal }), options);
+      const started = await this.#persist((signal) => this.wire.call("POST", this.path, { json: details, key: kept.key, signal }), options)
+        .catch((error) => this.#refused(kept, error));
       const corrected = kept.about !== about;
       if (corrected && started.state === "receiving") {
         // The server may have heard the first start, and keeps what that one said.
@@ -337,6 +338,12 @@ export class Sender {
       await this.store.save(this.kept);
       return;
     }
+  }
+
+  /** Forgets the key of a start that was refused: the server made nothing under it. @returns {Promise<never>} */
+  async #refused(kept, error) {
+    if (error instanceof Problem && error.code !== "foreign" && !error.passing) await this.store.remove(kept);
+    throw error;
   }
 
   pause() {
