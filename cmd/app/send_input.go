@@ -81,10 +81,16 @@ type untilEnd struct {
 
 func (u *untilEnd) Read(p []byte) (int, error) {
 	if u.left <= 0 {
+		said := make(chan struct{})
 		told := time.AfterFunc(2*time.Second, func() {
+			defer close(said)
 			u.say("All of --size is sent; waiting for the standard input to end.")
 		})
-		defer told.Stop()
+		defer func() {
+			if !told.Stop() {
+				<-said // what it is said to may be gone next
+			}
+		}()
 	}
 	n, err := u.Reader.Read(p)
 	u.left -= int64(n)

@@ -210,6 +210,16 @@ type folder struct {
 
 func newFolder(t *testing.T) folder { return folder{t, t.TempDir()} }
 
+// folderWith is a folder with files of these texts.
+func folderWith(t *testing.T, texts map[string]string) folder {
+	t.Helper()
+	f := newFolder(t)
+	for name, text := range texts {
+		f.write(name, []byte(text))
+	}
+	return f
+}
+
 func (f folder) write(name string, body []byte) *client.Source {
 	f.t.Helper()
 	at := filepath.Join(f.dir, filepath.FromSlash(name))

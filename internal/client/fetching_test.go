@@ -108,10 +108,7 @@ func TestWhatIsThere(t *testing.T) {
 		"a note without its part":  {"big.mov.part.json": note("16777217", "[[0,2]]")},
 		"a note that is half made": {"big.mov.part.json.new": "{"},
 	} {
-		out := newFolder(t)
-		for file, body := range there {
-			out.write(file, []byte(body))
-		}
+		out := folderWith(t, there)
 		if failed := e.fetchAll(s, out); len(failed) > 0 {
 			t.Errorf("%s: %v", name, failed)
 		}
@@ -159,10 +156,7 @@ func TestPartOfSomebodyElse(t *testing.T) {
 		"an empty part":         {"big.mov.part": ""},
 		"another download":      {"big.mov.part": "half", "big.mov.part.json": `{"id":"of another share","size":5,"crc32":"00000000","piece_size":8388608,"pieces":[]}`},
 	} {
-		out := newFolder(t)
-		for file, body := range there {
-			out.write(file, []byte(body))
-		}
+		out := folderWith(t, there)
 		e.fetchUntil(s, out, 2)
 		if _, err := os.Stat(filepath.Join(out.dir, view.Files[0].ID+".part")); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -183,10 +177,7 @@ func TestPartOfSomebodyElse(t *testing.T) {
 			}
 		}
 		// Whatever was in the way may be gone before the second run.
-		out = newFolder(t)
-		for file, body := range there {
-			out.write(file, []byte(body))
-		}
+		out = folderWith(t, there)
 		e.fetchUntil(s, out, 2)
 		for file := range there {
 			e.must(os.Remove(filepath.Join(out.dir, file)))
